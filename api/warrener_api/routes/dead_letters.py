@@ -1,0 +1,60 @@
+"""Dead letters: listing and replaying them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from warrener import Warrener
+from warrener.dead_letters import DeadLetterIndex
+from warrener.replaying import Replayer, Selection
+from warrener.topology import check_queue_name
+
+from ..problems import Problem, ProblemRoute
+from ..schemas import DeadLetterPage, DeadLetterView, ReplayRequest, ReplayView
+from .jobs import client_of
+
+_PROBLEM: dict[str, Any] = {"model": Problem}
+
+
+def routes(app: Warrener) -> APIRouter:
+    """The routes under /dead-letters."""
+    router = APIRouter(prefix="/dead-letters", tags=["dead letters"], route_class=ProblemRoute)
+
+    @router.get("/{queue}", responses={422: _PROBLEM, 503: _PROBLEM})
+    async def list_dead_letters(
+        queue: str,
+        start: Annotated[int, Query(ge=0)] = 0,
+        size: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> DeadLetterPage:
+        """The dead letters of a queue, the newest first."""
+        check_queue_name(queue, app.settings.namespace)
+        index = DeadLetterIndex(app.settings, client_of(app).store)
+        letters = await index.page(queue, start, size)
+        items = [DeadLetterView.of(letter) for letter in letters]
+        return DeadLetterPage(count=await index.count(queue), items=items)
+
+    @router.post(
+        "/{queue}/replay",
+        responses={404: _PROBLEM, 409: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM},
+    )
+    async def replay(queue: str, wanted: ReplayRequest) -> ReplayView:
+        """Publish dead letters to their queue again; what is not selected stays."""
+        check_queue_name(queue, app.settings.namespace)
+        selection = Selection(
+            frozenset(wanted.ids), wanted.task, wanted.cause, wanted.reason, wanted.all
+        )
+        report = await Replayer(client_of(app)).replay(
+            queue, selection, limit=wanted.limit, dry_run=wanted.dry_run
+        )
+        return ReplayView(
+            queue=report.queue,
+            seen=report.seen,
+            replayed=report.replayed,
+            kept=report.kept,
+            already=report.already,
+            failed=report.failed,
+            job_ids=report.job_ids,
+        )
+
+    return router

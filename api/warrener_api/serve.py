@@ -1,0 +1,19 @@
+"""What uvicorn serves: the app named by WARRENER_APP (`uvicorn --factory warrener_api.serve:app`)."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import FastAPI
+from warrener import AppImportError
+from warrener.app import load_app
+
+from .app import create_app
+
+
+def app() -> FastAPI:
+    """The FastAPI app. Raises AppImportError."""
+    path = os.environ.get("WARRENER_APP", "")
+    if not path:
+        raise AppImportError(path=path, reason="WARRENER_APP is not set")
+    return create_app(load_app(path))

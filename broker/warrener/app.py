@@ -1,0 +1,245 @@
+"""Warrener: the app that users declare their tasks on, and where the parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar, cast
+
+from .calls import encode_unchecked
+from .client import Backend, Client, Submission
+from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
+from .handles import JobHandle
+from .middleware import Middleware, RunCall, compose
+from .settings import Settings
+from .sync import Portal
+from .tasks import Options, Signature, Task, TaskDecorator, TaskSettings
+from .topology import check_queue_name
+
+R = TypeVar("R")
+
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Warrener:
+    """An app: tasks, settings and the connections to send them with, which open at first use.
+
+    `include` names modules with tasks, imported when first needed. `lifespan` is an asynccontextmanager
+    that each child process of a worker enters once; what it yields is `job.resources`. `send` and
+    `run` are middleware. Other keywords are settings (see Settings), before WARRENER_* in the
+    environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        include: Sequence[str] = (),
+        lifespan: Lifespan | None = None,
+        send: Sequence[Middleware[Submission]] = (),
+        run: Sequence[Middleware[RunCall]] = (),
+        settings: Settings | None = None,
+        **overrides: Any,
+    ) -> None:
+        self.settings = settings or Settings(**overrides)
+        self.lifespan = lifespan
+        self.run_middleware = tuple(run)
+        self.portal = Portal()
+        self._send_middleware = tuple(send)
+        self._include = list(include)
+        self._tasks: dict[str, Task[..., Any]] = {}
+        self._backends: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Backend]
+        self._backends = weakref.WeakKeyDictionary()
+        self._make_backend: Callable[[], Backend] = self._connect
+
+    # Declaring -----------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> TaskDecorator:
+        """Declares a task: `@app.task` or `@app.task(queue=…, retry=…, …)`; see TaskSettings."""
+        return TaskDecorator(self._declare, TaskSettings())
+
+    def _declare(self, function: Callable[..., Any], settings: TaskSettings) -> Task[..., Any]:
+        name = settings.name or f"{_module_name(function)}.{function.__qualname__}"
+        if name in self._tasks:
+            raise DuplicateTask(task=name)
+        if settings.queue is not None:
+            check_queue_name(settings.queue, self.settings.namespace)
+        task: Task[..., Any] = Task(self, function, name, settings)
+        self._tasks[name] = task
+        return task
+
+    @property
+    def tasks(self) -> dict[str, Task[..., Any]]:
+        """All tasks by name, after importing what `include` names. Raises AppImportError."""
+        while self._include:
+            module = self._include[0]
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise AppImportError(path=module, reason=error) from error
+            self._include.remove(module)
+        return self._tasks
+
+    def queue_of(self, task: Task[..., Any]) -> str:
+        """The queue on which a task's jobs run."""
+        return task.settings.queue or self.settings.default_queue
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues of all tasks, sorted."""
+        return sorted({self.queue_of(task) for task in self.tasks.values()})
+
+    # Sending -------------------------------------------------------------------------------------
+
+    async def send(self, task: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
+        """Submit by name. A task that is not declared here is looked up among those that workers have
+        published. Raises UnknownTask, and what Task.send raises."""
+        return await self.submit(Signature(self, task, args, kwargs))
+
+    def send_sync(self, task: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
+        """send() for code without an event loop."""
+        return self.submit_sync(Signature(self, task, args, kwargs))
+
+    def signature(self, task: str, /, *args: Any, **kwargs: Any) -> Signature[Any]:
+        """A call by name, as a value: `app.signature("shop.mail", to=x).options(countdown=5).send()`."""
+        return Signature(self, task, args, kwargs)
+
+    async def submit(self, signature: Signature[R]) -> JobHandle[R]:
+        """Submit one call; see Task.send."""
+        [answer] = await self._submit_all([await self._submission(signature)])
+        if isinstance(answer, WarrenerError):
+            raise answer
+        return self._handle(answer, signature.task)
+
+    def submit_sync(self, signature: Signature[R]) -> JobHandle[R]:
+        """Submit one call from code without an event loop."""
+        return self.portal.run(lambda: self.submit(signature), "send_sync()")
+
+    async def send_many(self, signatures: Sequence[Signature[R]]) -> list[JobHandle[R]]:
+        """Submit many calls at once, much faster than one by one; handles in order. Raises
+        PartlySubmitted, which holds the handles of those that were accepted, and before anything is
+        sent what Task.send raises for arguments."""
+        submissions = [await self._submission(signature) for signature in signatures]
+        answers = await self._submit_all(submissions)
+        faults = {n: a for n, a in enumerate(answers) if isinstance(a, WarrenerError)}
+        handles = [
+            None if isinstance(a, WarrenerError) else self._handle(a, s.task)
+            for a, s in zip(answers, signatures, strict=True)
+        ]
+        if faults:
+            first = next(iter(faults.values()))
+            facts = {"failed": len(faults), "total": len(answers), "first": str(first)}
+            raise PartlySubmitted(**facts, handles=handles, faults=faults)
+        return [handle for handle in handles if handle is not None]
+
+    def send_many_sync(self, signatures: Sequence[Signature[R]]) -> list[JobHandle[R]]:
+        """send_many() for code without an event loop."""
+        return self.portal.run(lambda: self.send_many(signatures), "send_many_sync()")
+
+    def job(self, job_id: str) -> JobHandle[Any]:
+        """A handle on a job by its id; its result comes as plain JSON values."""
+        return JobHandle(job_id, self.backend, self.portal)
+
+    async def _submission(self, signature: Signature[Any]) -> Submission:
+        options: Options = signature.chosen
+        task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
+        if task is not None:
+            queue = options.queue or self.queue_of(task)
+            body = task.schema.encode(task.schema.bind(signature.args, signature.kwargs))
+        else:
+            queue = options.queue or await self._queue_by_name(signature.task)
+            body = encode_unchecked(signature.args, signature.kwargs, signature.task)
+        delay = options.delay(time.time())
+        key = options.idempotency_key
+        return Submission(signature.task, queue, body, delay, options.id, key)
+
+    async def _queue_by_name(self, task: str) -> str:
+        queue = await self.backend().queue_of(task)
+        if queue is None:
+            raise UnknownTask(task=task, known=", ".join(sorted(self._tasks)) or "none")
+        return queue
+
+    async def _submit_all(self, submissions: list[Submission]) -> Sequence[str | WarrenerError]:
+        if not self._send_middleware:
+            return await self.backend().submit(submissions)
+        chain = compose(self._send_middleware, self._submit_one)
+        answers = await asyncio.gather(*map(chain, submissions), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, WarrenerError):
+                raise answer
+        return cast("list[str | WarrenerError]", answers)
+
+    async def _submit_one(self, submission: Submission) -> str:
+        [answer] = await self.backend().submit([submission])
+        if isinstance(answer, WarrenerError):
+            raise answer
+        return answer
+
+    def _handle(self, job_id: str, task_name: str) -> JobHandle[Any]:
+        task = self._tasks.get(task_name)
+        decode = task.schema.decode_result if task else None
+        return JobHandle(job_id, self.backend, self.portal, decode)
+
+    # Connections ---------------------------------------------------------------------------------
+
+    def backend(self) -> Backend:
+        """What this app sends through on the running event loop; one per loop, made when needed."""
+        loop = asyncio.get_running_loop()
+        backend = self._backends.get(loop)
+        if backend is None:
+            backend = self._backends[loop] = self._make_backend()
+        return backend
+
+    def _connect(self) -> Backend:
+        return Client(self.settings, self.queues)
+
+    def use_backend(self, make: Callable[[], Backend] | None) -> None:
+        """Send through something else from now on, or with None through RabbitMQ again: inside a
+        worker's child process, and in tests."""
+        self._make_backend = make or self._connect
+        self._backends.clear()
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop."""
+        backend = self._backends.pop(asyncio.get_running_loop(), None)
+        if backend is not None:
+            await backend.close()
+
+    async def __aenter__(self) -> Warrener:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _module_name(function: Callable[..., Any]) -> str:
+    """The module's importable name, also for a file that runs as a script."""
+    if function.__module__ != "__main__":
+        return function.__module__
+    main = sys.modules["__main__"]
+    if spec := getattr(main, "__spec__", None):
+        return str(spec.name.removesuffix(".__main__"))
+    file = getattr(main, "__file__", None) or "__main__.py"
+    return str(file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py"))
+
+
+def load_app(path: str) -> Warrener:
+    """Import an app given as module:attribute, also from the current folder. Raises AppImportError."""
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise AppImportError(path=path, reason="it is not of the form module:attribute")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+        app = getattr(module, attribute)
+    except (ImportError, AttributeError) as error:
+        raise AppImportError(path=path, reason=error) from error
+    if not isinstance(app, Warrener):
+        raise AppImportError(path=path, reason=f"it is a {type(app).__name__}, not a Warrener")
+    return app

@@ -1,0 +1,190 @@
+"""Calls of a task: which parameters it takes, how arguments become JSON and come back as their types."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NotRequired
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing_extensions import TypedDict
+
+from .errors import InvalidArguments, TaskSignatureError
+from .job import Job
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Arguments that have been checked, by name, as the function gets them."""
+
+    arguments: dict[str, Any]
+
+
+class CallSchema:
+    """The signature of one task, read when first needed, so that its types may be defined below it.
+
+    Raises TaskSignatureError for parameters that a message cannot carry.
+    """
+
+    def __init__(self, task: str, function: Callable[..., Any]) -> None:
+        self.task = task
+        self._function = function
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self._function, include_extras=True)
+        except NameError as error:
+            raise TaskSignatureError(task=self.task, reason=f"a type is unknown: {error}") from error
+
+    @cached_property
+    def job_parameter(self) -> str | None:
+        """The name of the parameter that takes the Job, if there is one."""
+        found = [name for name, hint in self._hints.items() if _is_job(hint) and name != "return"]
+        if len(found) > 1:
+            raise TaskSignatureError(task=self.task, reason="it takes the Job twice")
+        return found[0] if found else None
+
+    @cached_property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The parameters that a sender fills, in order."""
+        all_of_them = inspect.signature(self._function).parameters.values()
+        chosen = {p.name: p for p in all_of_them if p.name != self.job_parameter}
+        for p in chosen.values():
+            if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+                reason = f"parameter {p} has no name that a message could carry"
+                raise TaskSignatureError(task=self.task, reason=reason)
+        return chosen
+
+    @cached_property
+    def _arguments(self) -> TypeAdapter[dict[str, Any]]:
+        fields: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            hint = self._hints.get(name, Any)
+            fields[name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+        # A TypedDict takes any parameter name; a model would trip over names such as `schema`.
+        make: Any = TypedDict
+        shape = make("Arguments", fields)
+        shape.__pydantic_config__ = ConfigDict(extra="forbid")
+        return self._adapter(shape, "a parameter")
+
+    @cached_property
+    def _result(self) -> TypeAdapter[Any]:
+        return self._adapter(self._hints.get("return", Any), "the result")
+
+    def _adapter(self, shape: Any, what: str) -> TypeAdapter[Any]:
+        try:
+            return TypeAdapter(shape)
+        except PydanticUserError as error:
+            reason = f"{what} has a type that JSON cannot carry: {error.message}"
+            raise TaskSignatureError(task=self.task, reason=reason) from error
+
+    @cached_property
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments by name, defaults included."""
+        schema = self._arguments.json_schema(ref_template="#/$defs/{model}")
+        schema["title"] = self.task
+        for name, parameter in self.parameters.items():
+            if parameter.default is not parameter.empty:
+                default = to_jsonable_python(parameter.default, fallback=repr)
+                schema["properties"][name]["default"] = default
+        return schema
+
+    @cached_property
+    def result_schema(self) -> dict[str, Any]:
+        """JSON Schema of the result."""
+        return self._result.json_schema(mode="serialization")
+
+    def check(self) -> None:
+        """Read the whole signature now. Raises TaskSignatureError."""
+        _ = self._arguments, self._result
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+        """Check Python values and convert them to their types. Raises InvalidArguments."""
+        arguments = self._by_name(args, kwargs)
+        return self._checked(lambda: self._arguments.validate_python(arguments))
+
+    def bind_json(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+        """The same for values that come out of JSON, where a datetime is text and a set an array."""
+        text = orjson.dumps(self._by_name(args, kwargs))
+        return self._checked(lambda: self._arguments.validate_json(text))
+
+    def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        names = list(self.parameters)
+        positional = [n for n in names if self.parameters[n].kind is not inspect.Parameter.KEYWORD_ONLY]
+        if len(args) > len(positional):
+            reason = f"{len(args)} positional arguments were given, and it takes {len(positional)}"
+            raise self._invalid(reason)
+        arguments = dict(zip(positional, args, strict=False))
+        if twice := arguments.keys() & kwargs.keys():
+            raise self._invalid(f"{', '.join(sorted(twice))} was given twice")
+        return {**arguments, **kwargs}
+
+    def _checked(self, validate: Callable[[], dict[str, Any]]) -> Call:
+        try:
+            return Call(validate())
+        except ValidationError as error:
+            problems = [
+                {"at": ".".join(map(str, e["loc"])) or "arguments", "message": e["msg"]}
+                for e in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+            reason = "; ".join(f"{p['at']}: {p['message']}" for p in problems)
+            raise self._invalid(reason, problems) from error
+
+    def _invalid(self, reason: str, problems: list[dict[str, str]] | None = None) -> InvalidArguments:
+        problems = problems or [{"at": "arguments", "message": reason}]
+        return InvalidArguments(task=self.task, reason=reason, problems=problems)
+
+    def encode(self, call: Call) -> bytes:
+        """Checked arguments as the body of a message."""
+        try:
+            return b'{"args":[],"kwargs":' + self._arguments.dump_json(call.arguments) + b"}"
+        except PydanticSerializationError as error:
+            raise self._invalid(f"JSON cannot carry them: {error}") from error
+
+    def encode_result(self, result: Any) -> bytes:
+        """A result, checked against the function's return type, as JSON. Raises ValueError."""
+        if result is None and self._hints.get("return", Any) in (None, type(None), Any):
+            return b"null"
+        return self._result.dump_json(self._result.validate_python(result))
+
+    def decode_result(self, value: Any) -> Any:
+        """A result's JSON value as the type that the signature says."""
+        # Strict about nothing: the value has been through JSON, so "lax" conversion is what restores
+        # datetimes, UUIDs and models.
+        return self._result.validate_json(orjson.dumps(value))
+
+
+def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) -> bytes:
+    """Arguments of a task that is not known here, as the body of a message; its worker checks them.
+    Raises InvalidArguments for what JSON cannot carry."""
+    try:
+        jsonable = to_jsonable_python({"args": list(args), "kwargs": dict(kwargs)})
+        return orjson.dumps(jsonable)
+    except (PydanticSerializationError, TypeError) as error:
+        reason = f"JSON cannot carry them: {error}"
+        problems = [{"at": "arguments", "message": reason}]
+        raise InvalidArguments(task=task, reason=reason, problems=problems) from error
+
+
+def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments in a message's body. Raises ValueError with what is wrong."""
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the body is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError("the body is no JSON object with args and kwargs")
+    args, kwargs = content.get("args", []), content.get("kwargs", {})
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise ValueError("in the body, args must be an array and kwargs an object")
+    return args, kwargs
+
+
+def _is_job(hint: Any) -> bool:
+    return hint is Job or typing.get_origin(hint) is Job

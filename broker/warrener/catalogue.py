@@ -1,0 +1,50 @@
+"""Which tasks the workers know, on which queues and with which arguments: published to the store by
+each worker, so that producers can send by name without importing the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from .settings import Settings
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One task as its workers declare it. Schemas are JSON Schema."""
+
+    name: str
+    queue: str
+    arguments: dict[str, Any]
+    result: dict[str, Any]
+
+
+class Catalogue:
+    """Reads and writes the entries. Every method raises StoreUnavailable while Redis is away."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._key = f"{settings.namespace}:tasks"
+
+    async def publish(self, entries: Iterable[CatalogueEntry]) -> None:
+        """Add or replace these entries."""
+        texts = {entry.name: orjson.dumps(asdict(entry)) for entry in entries}
+        if texts:
+            async with self._store.reachable():
+                await self._store.client.hset(self._key, mapping=texts)  # type: ignore[arg-type]
+
+    async def find(self, task: str) -> CatalogueEntry | None:
+        """The entry of one task, or None."""
+        async with self._store.reachable():
+            text = await self._store.client.hget(self._key, task)
+        return CatalogueEntry(**orjson.loads(text)) if text else None
+
+    async def all(self) -> list[CatalogueEntry]:
+        """All entries, by name."""
+        async with self._store.reachable():
+            texts = await self._store.client.hvals(self._key)
+        return sorted((CatalogueEntry(**orjson.loads(t)) for t in texts), key=lambda e: e.name)

@@ -1,0 +1,158 @@
+"""The producer's side: submissions in, records out. What an app talks to, wherever it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from . import ids, transitions
+from .catalogue import Catalogue
+from .errors import IdempotencyConflict, PayloadTooLarge, StoreUnavailable, WarrenerError
+from .messages import Message
+from .publishing import Outgoing, Publisher
+from .records import JobStatus
+from .settings import Settings
+from .store import Store, log, open_client
+from .waiting import Waiter
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One job to submit. `key` is an idempotency key: the same key gives the same job."""
+
+    task: str
+    queue: str
+    body: bytes
+    delay: float = 0.0
+    job_id: str | None = None
+    key: str | None = None
+
+
+class Backend(Protocol):
+    """What an app needs of the world. A Client is the one of producers; inside a worker's child and
+    in tests, others take its place."""
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[str | WarrenerError]:
+        """The job's id, or what was wrong, for each submission in order."""
+
+    async def queue_of(self, task: str) -> str | None:
+        """The queue of a task that workers have published, or None."""
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """The job's record, or None if it is not known."""
+
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+        """The job's record once it has ended, or after `timeout` seconds as it stands."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+def job_id_of(submission: Submission, scope: str) -> str:
+    """The id of a submission's job: given, derived from its key (per `scope`), or new.
+    Raises JobIdError."""
+    if submission.job_id is not None:
+        return ids.check_job_id(submission.job_id)
+    if submission.key is not None:
+        return ids.derived_id("key", scope, submission.key)
+    return ids.new_id()
+
+
+class Client:
+    """Submits jobs and reads their records."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        queues: Iterable[str],
+        *,
+        store: Store | None = None,
+        publisher: Publisher | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.publisher = publisher or Publisher(settings, "warrener producer", queues)
+        self.store = store or Store(settings, open_client(settings), clock)
+        self.catalogue = Catalogue(settings, self.store)
+        self._waiter = Waiter(self.store)
+        self.clock = clock
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[str | WarrenerError]:
+        """Publish, with confirms awaited together, then record. A record that cannot be written is no
+        failure: the job is safe in its queue, and the worker that claims it makes the record."""
+        answers: list[str | WarrenerError] = []
+        drafts: list[tuple[int, Outgoing]] = []
+        for submission in submissions:
+            try:
+                outgoing, exists = await self._prepare(submission)
+                answers.append(outgoing.message.job_id)
+                if not exists:
+                    drafts.append((len(answers) - 1, outgoing))
+            except WarrenerError as error:
+                answers.append(error)
+        faults = await self.publisher.publish_many([outgoing for _, outgoing in drafts])
+        accepted = []
+        for (place, outgoing), fault in zip(drafts, faults, strict=True):
+            if fault is not None:
+                answers[place] = fault
+            else:
+                accepted.append(transitions.submit(outgoing.message, outgoing.queue))
+        await self._record(accepted)
+        return answers
+
+    async def _prepare(self, submission: Submission) -> tuple[Outgoing, bool]:
+        size, limit = len(submission.body), self.settings.max_payload_bytes
+        if size > limit:
+            raise PayloadTooLarge(task=submission.task, size=size, limit=limit)
+        now = self.clock()
+        message = Message(
+            job_id=job_id_of(submission, self.settings.namespace),
+            task=submission.task,
+            body=submission.body,
+            created=now,
+            due=now + submission.delay if submission.delay else None,
+        )
+        exists = submission.key is not None and await self._reserve(message, submission)
+        return Outgoing(message, submission.queue, submission.delay), exists
+
+    async def _reserve(self, message: Message, submission: Submission) -> bool:
+        """True if the job of this key has been accepted before. Raises IdempotencyConflict."""
+        facts = (submission.task, submission.queue, submission.delay)
+        fingerprint = sha256(repr(facts).encode() + submission.body).hexdigest()
+        reservation = transitions.reserve(
+            message.job_id, fingerprint, message.task, submission.queue, message.created
+        )
+        [[answer]] = await self.store.apply([reservation])
+        if answer == b"conflict":
+            raise IdempotencyConflict(job_id=message.job_id)
+        return answer == b"exists"
+
+    async def _record(self, accepted: list[transitions.Transition]) -> None:
+        if not accepted:
+            return
+        try:
+            await self.store.apply(accepted)
+        except StoreUnavailable as error:
+            log.warning("%d accepted job(s) have no record yet: %s", len(accepted), error)
+
+    async def queue_of(self, task: str) -> str | None:
+        """The queue of a task that workers have published. Raises StoreUnavailable."""
+        entry = await self.catalogue.find(task)
+        return entry.queue if entry else None
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """The job's record, or None if it is not known. Raises StoreUnavailable."""
+        return await self.store.status(job_id)
+
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+        """See Backend.wait. Raises StoreUnavailable."""
+        return await self._waiter.wait(job_id, timeout)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._waiter.close()
+        await self.publisher.close()
+        await self.store.close()

@@ -1,0 +1,207 @@
+"""Dead letters: jobs that failed for good, kept in RabbitMQ with the reason in their headers, and an index
+of them in the store for listings. Only a replay consumes the dead queue: see replaying.py."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from .messages import Malformed, Message
+from .publishing import Outgoing
+from .records import JobError
+from .settings import Settings
+from .store import Store
+
+LONGEST_BODY_SHOWN = 16_384
+KEPT_ATTEMPTS = 20
+_LONGEST_TEXT = 16_000
+_PREFIX = "dead_"
+"""Of the headers that a dead letter has and a job has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter as listings show it. Times are Unix seconds."""
+
+    id: str
+    job_id: str
+    task: str
+    queue: str
+    generation: int
+    attempt: int
+    reason: str
+    error: JobError
+    died: float
+    worker: str
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    body: str = ""
+    """The message's body as text, cut after 16 KiB."""
+
+    def to_json(self) -> bytes:
+        """As the index keeps it."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: bytes) -> DeadLetter:
+        """The opposite of to_json."""
+        facts = orjson.loads(text)
+        return cls(**{**facts, "error": JobError(**facts["error"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why, when and where a job died."""
+
+    error: JobError
+    died: float
+    worker: str
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+
+def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLetter]:
+    """The message for the dead queue of `queue`, and what the index says of it. Its id follows from job
+    and generation, so that a letter published twice after a crash is one letter."""
+    dead_id = f"{message.job_id}~{message.generation}" if message.job_id else uuid.uuid4().hex
+    letter = DeadLetter(
+        id=dead_id,
+        job_id=message.job_id,
+        task=message.task,
+        queue=queue,
+        generation=message.generation,
+        attempt=message.attempt,
+        reason=death.error.reason,
+        error=death.error,
+        died=death.died,
+        worker=death.worker,
+        attempts=death.attempts[-KEPT_ATTEMPTS:],
+        body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
+    )
+    headers = {
+        f"{_PREFIX}id": letter.id,
+        f"{_PREFIX}queue": queue,
+        f"{_PREFIX}reason": letter.reason,
+        f"{_PREFIX}type": _short(death.error.type),
+        f"{_PREFIX}message": _short(death.error.message),
+        f"{_PREFIX}traceback": _short(death.error.traceback),
+        f"{_PREFIX}at": death.died,
+        f"{_PREFIX}worker": death.worker,
+        f"{_PREFIX}attempts": _fitting(letter.attempts),
+    }
+    corpse = replace(message, due=None, parks=0, extra={**message.extra, **headers})
+    return Outgoing(corpse, queue, dead=True), letter
+
+
+def bury_malformed(found: Malformed, queue: str, died: float, worker: str) -> tuple[Outgoing, DeadLetter]:
+    """The same for a delivery that was no job."""
+    message = Message(found.job_id or "", found.task or "", found.body, created=died)
+    error = JobError("MalformedMessage", found.reason, "", "malformed")
+    return bury(message, queue, Death(error, died, worker))
+
+
+def read(message: Message, queue: str) -> DeadLetter:
+    """What a message in the dead queue of `queue` says of itself. Never raises: one that came there by
+    other ways says so."""
+    headers = message.extra
+
+    def text(name: str, default: str = "") -> str:
+        return str(headers.get(_PREFIX + name, default))
+
+    reason = text("reason", "undelivered")
+    error = JobError(text("type", "Undelivered"), text("message"), text("traceback"), reason)
+    at = headers.get(f"{_PREFIX}at", 0.0)
+    try:
+        attempts = orjson.loads(text("attempts", "[]"))
+    except orjson.JSONDecodeError:
+        attempts = []
+    return DeadLetter(
+        id=text("id", f"{message.job_id}~{message.generation}"),
+        job_id=message.job_id,
+        task=message.task,
+        queue=text("queue", queue),
+        generation=message.generation,
+        attempt=message.attempt,
+        reason=reason,
+        error=error,
+        died=at if isinstance(at, (int, float)) else 0.0,
+        worker=text("worker"),
+        attempts=attempts,
+        body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
+    )
+
+
+def revive(message: Message) -> Message:
+    """The job of a dead letter, ready for its queue: attempts start afresh, one generation later."""
+    extra = {name: value for name, value in message.extra.items() if not name.startswith(_PREFIX)}
+    return replace(
+        message, attempt=1, generation=message.generation + 1, due=None, parks=0, extra=extra
+    )
+
+
+def _short(text: str) -> str:
+    # Headers travel in one frame of 128 KiB at most, RabbitMQ's default frame_max.
+    return text.encode()[:_LONGEST_TEXT].decode("utf-8", "ignore")
+
+
+def _fitting(attempts: Sequence[dict[str, Any]]) -> str:
+    kept = list(attempts)
+    while len(text := orjson.dumps(kept)) > _LONGEST_TEXT and kept:
+        kept.pop(0)
+    return text.decode()
+
+
+class DeadLetterIndex:
+    """The list of dead letters in the store: a view that can be rebuilt from the dead queues. Every
+    method raises StoreUnavailable while Redis is away."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._prefix = settings.namespace
+
+    def _of_queue(self, queue: str) -> str:
+        return f"{self._prefix}:dead:{queue}"
+
+    def _of_letter(self, dead_id: str) -> str:
+        return f"{self._prefix}:dead-letter:{dead_id}"
+
+    async def add(self, letters: Iterable[DeadLetter]) -> None:
+        """List these letters."""
+        async with self._store.reachable():
+            pipeline = self._store.client.pipeline(transaction=False)
+            for letter in letters:
+                pipeline.set(self._of_letter(letter.id), letter.to_json())
+                pipeline.zadd(self._of_queue(letter.queue), {letter.id: letter.died})
+            await pipeline.execute()
+
+    async def remove(self, queue: str, dead_ids: Sequence[str]) -> None:
+        """List these letters no longer."""
+        if dead_ids:
+            async with self._store.reachable():
+                pipeline = self._store.client.pipeline(transaction=False)
+                for dead_id in dead_ids:
+                    pipeline.delete(self._of_letter(dead_id))
+                pipeline.zrem(self._of_queue(queue), *dead_ids)
+                await pipeline.execute()
+
+    async def count(self, queue: str) -> int:
+        """How many letters are listed for a queue."""
+        async with self._store.reachable():
+            return int(await self._store.client.zcard(self._of_queue(queue)))
+
+    async def page(self, queue: str, start: int = 0, size: int = 100) -> list[DeadLetter]:
+        """Letters of a queue, the newest first."""
+        async with self._store.reachable():
+            ids: Any = await self._store.client.zrevrange(
+                self._of_queue(queue), start, start + size - 1
+            )
+        letters = [await self.find(dead_id.decode()) for dead_id in ids]
+        return [letter for letter in letters if letter is not None]
+
+    async def find(self, dead_id: str) -> DeadLetter | None:
+        """One letter, or None."""
+        async with self._store.reachable():
+            text: Any = await self._store.client.get(self._of_letter(dead_id))
+        return DeadLetter.from_json(text) if text else None

@@ -1,0 +1,219 @@
+"""Every error that Warrener raises, in one tree.
+
+The docstring of an error is its message: the words in braces are filled with the facts given
+where it is raised, which stay on the error as attributes.
+
+    WarrenerError
+    ├── ConfigurationError
+    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError · JobIdError
+    │   ├── TopologyMismatch · BrokerRefusedLogin
+    │   └── WorkerNameTaken
+    ├── SubmissionError                    .may_arrive says whether the job may still run
+    │   ├── InvalidArguments · UnknownTask · InvalidDelay · PayloadTooLarge
+    │   ├── QueueNotFound · PublishRefused · PublishTimeout
+    │   ├── IdempotencyConflict
+    │   └── PartlySubmitted
+    ├── BrokerUnavailable                  .may_arrive, as above
+    ├── StoreUnavailable
+    ├── QueueBusy
+    ├── ResultError
+    │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
+    │   └── WaitInsideJob
+    ├── SyncCallOnLoop
+    ├── TimeLimitExceeded · SoftTimeLimitExceeded · WorkerLost
+    └── RetryLater                         raised by a task, not by Warrener
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+
+class WarrenerError(Exception):
+    """{message}"""
+
+    may_arrive = False
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        for name, value in facts.items():
+            setattr(self, name, value)
+        super().__init__(" ".join(inspect.getdoc(type(self)).format(**facts).split()))  # type: ignore[union-attr]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.facts))
+
+
+def _rebuild(kind: type[WarrenerError], facts: dict[str, Any]) -> WarrenerError:
+    return kind(**facts)
+
+
+class ConfigurationError(WarrenerError):
+    """{message}"""
+
+
+class AppImportError(ConfigurationError):
+    """The app {path!r} cannot be imported: {reason}. Give it as module:attribute, from a folder
+    in which `python -c "import module"` works."""
+
+
+class DuplicateTask(ConfigurationError):
+    """Two functions are declared as task {task!r}: give one of them another name=."""
+
+
+class TaskSignatureError(ConfigurationError):
+    """Task {task!r} cannot be sent: {reason}."""
+
+
+class QueueNameError(ConfigurationError):
+    """{queue!r} is no queue name: {reason}. Use words of letters, digits, - and _, joined by dots,
+    such as scan.discovery."""
+
+
+class JobIdError(ConfigurationError):
+    """{job_id!r} is no job id: use 1 to 128 letters, digits and . _ : ~ -"""
+
+
+class TopologyMismatch(ConfigurationError):
+    """{what} exists on the broker with {argument} = {current}, and {wanted} was asked for. RabbitMQ
+    cannot change it in place: set Warrener to the existing value, or drain and delete {what} and
+    declare it again with `warrener topology declare`."""
+
+
+class BrokerRefusedLogin(ConfigurationError):
+    """RabbitMQ at {url} refused the login: {reason}. Check user, password and virtual host in
+    WARRENER_AMQP_URL."""
+
+
+class WorkerNameTaken(ConfigurationError):
+    """A living worker is already called {name!r} (on {host}, process {pid}): choose another --name,
+    or stop that one first."""
+
+
+class SubmissionError(WarrenerError):
+    """{message}"""
+
+
+class InvalidArguments(SubmissionError):
+    """Arguments of {task!r} do not fit its signature: {reason}."""
+
+
+class UnknownTask(SubmissionError):
+    """No task is called {task!r}. Known here: {known}."""
+
+
+class InvalidDelay(SubmissionError):
+    """The delay of {seconds} s is not possible: it must be between 0 and {limit} s."""
+
+
+class PayloadTooLarge(SubmissionError):
+    """The arguments of {task!r} take {size} bytes, more than the {limit} allowed: store them
+    elsewhere and send a reference, or raise WARRENER_MAX_PAYLOAD_BYTES."""
+
+
+class QueueNotFound(SubmissionError):
+    """Queue {queue!r} does not exist on the broker, so the job was not sent: start a worker for it
+    or run `warrener topology declare`."""
+
+
+class PublishRefused(SubmissionError):
+    """RabbitMQ refused the job {job_id} for {queue!r} ({reason}); it was not accepted. Look at the
+    queue's length limits and the broker's log, then send it again."""
+
+
+class PublishTimeout(SubmissionError):
+    """RabbitMQ did not confirm the job {job_id} within {seconds} s. It may still arrive: send it
+    again under the same id, and it runs once."""
+
+    may_arrive = True
+
+
+class IdempotencyConflict(SubmissionError):
+    """The idempotency key was used for another job ({job_id}) with other arguments: choose a new
+    key for a new job."""
+
+
+class PartlySubmitted(SubmissionError):
+    """{failed} of {total} jobs were not accepted; the first fault: {first} The others run: see the
+    error's `handles` (None where a job was not accepted) and `faults` (by position)."""
+
+
+class BrokerUnavailable(WarrenerError):
+    """RabbitMQ at {url} is not available: {reason}. {fate}"""
+
+    def __init__(self, *, url: str, reason: object, may_arrive: bool = False) -> None:
+        fate = (
+            "The job may still arrive: send it again under the same id, and it runs once."
+            if may_arrive
+            else "Nothing was sent."
+        )
+        super().__init__(url=url, reason=str(reason) or type(reason).__name__, fate=fate)
+        self.facts = {"url": url, "reason": reason, "may_arrive": may_arrive}
+        self.may_arrive = may_arrive
+
+
+class StoreUnavailable(WarrenerError):
+    """Redis at {url} is not available: {reason}. Check WARRENER_REDIS_URL and the server."""
+
+
+class QueueBusy(WarrenerError):
+    """Queue {queue!r} has consumers, and going through it needs it alone: stop them, or wait until
+    another replay or purge of it has ended."""
+
+
+class ResultError(WarrenerError):
+    """{message}"""
+
+
+class JobNotFound(ResultError):
+    """No job {job_id} is known: the id is wrong, or its record has expired."""
+
+
+class JobFailed(ResultError):
+    """Job {job_id} failed after {attempts} attempt(s): {type}: {message}"""
+
+
+class JobRevoked(ResultError):
+    """Job {job_id} was revoked: {reason}"""
+
+
+class ResultTimeout(ResultError):
+    """Job {job_id} had not ended after {seconds} s (it is {state}); it goes on."""
+
+
+class ResultExpired(ResultError):
+    """Job {job_id} succeeded, but its result was kept for {seconds} s only and is gone."""
+
+
+class WaitInsideJob(ResultError):
+    """A job must not wait for another job's result ({job_id}): with all slots waiting, none is left
+    to run what they wait for. Send a follow-up task instead."""
+
+
+class SyncCallOnLoop(WarrenerError):
+    """{call} was called on a running event loop, which it would block: use `await` and the name
+    without _sync."""
+
+
+class TimeLimitExceeded(WarrenerError):
+    """The job ran longer than its time limit of {seconds} s, and its process was ended."""
+
+
+class SoftTimeLimitExceeded(WarrenerError):
+    """The job ran longer than its soft time limit of {seconds} s."""
+
+
+class WorkerLost(WarrenerError):
+    """The process that ran the job ended without an answer ({reason}), {losses} time(s)."""
+
+
+class RetryLater(WarrenerError):
+    """The job asks to run again in {delay} s."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(delay=delay)
+        self.delay = delay
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.delay,))

@@ -1,0 +1,44 @@
+"""Job ids: time-ordered ones for new jobs, derived ones where the same thing must get the same id."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+import uuid
+
+from .errors import JobIdError
+
+_VALID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
+
+
+def new_id() -> str:
+    """A new job id: a UUID of version 7 (RFC 9562 §5.7), so that ids sort by their time."""
+    milliseconds = time.time_ns() // 1_000_000
+    return _as_uuid(milliseconds << 80 | int.from_bytes(os.urandom(10), "big"), version=7)
+
+
+def derived_id(*parts: str) -> str:
+    """The one id that belongs to these parts: the same for the same parts, on any machine."""
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return _as_uuid(int.from_bytes(digest[:16], "big"), version=8)
+
+
+def _as_uuid(bits: int, version: int) -> str:
+    # Python's own UUID class knows versions up to 5 only, before 3.14.
+    bits = bits & ~(0xF << 76) | version << 76
+    bits = bits & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=bits))
+
+
+def is_job_id(text: str) -> bool:
+    """True if the text can serve as a job id, and so as part of a Redis key."""
+    return _VALID.fullmatch(text) is not None
+
+
+def check_job_id(text: str) -> str:
+    """The id itself. Raises JobIdError if it has other characters or length than allowed."""
+    if not is_job_id(text):
+        raise JobIdError(job_id=text)
+    return text

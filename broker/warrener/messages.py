@@ -1,0 +1,149 @@
+"""The message: what travels through RabbitMQ (docs/protocol.md states it for other languages).
+
+Properties carry what routing and deduplication need; the body carries the arguments and is never
+decoded outside the process that runs the task.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from aiormq import spec
+
+from .ids import is_job_id
+
+CONTENT_TYPE = "application/json"
+PERSISTENT = 2
+
+Headers = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One attempt at one job. Times are Unix seconds."""
+
+    job_id: str
+    task: str
+    body: bytes
+    attempt: int = 1
+    generation: int = 0
+    created: float = 0.0
+    due: float | None = None
+    parks: int = 0
+    """How often this attempt was put back into the ladder because it could not run yet."""
+    waiting_since: float | None = None
+    """When a worker first met this message without knowing its task."""
+    extra: Headers = field(default_factory=dict)
+    """Headers that others put there: traces, signatures, facts of a dead letter."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What the store compares: (generation, attempt)."""
+        return (self.generation, self.attempt)
+
+    def next_attempt(self) -> Message:
+        """The message of the attempt after this one."""
+        return replace(self, attempt=self.attempt + 1, parks=0, waiting_since=None)
+
+    def parked(self) -> Message:
+        """The same attempt, put back once more."""
+        return replace(self, parks=self.parks + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A delivery that is no job. `reason` is for people."""
+
+    reason: str
+    body: bytes
+    headers: Headers
+    job_id: str | None = None
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A job from another client that gave it no id: it is adopted, by publishing it again with one."""
+
+    message: Message
+
+
+_OWN_HEADERS = ("attempt", "generation", "due", "parks", "waiting_since")
+
+
+def encode(message: Message, message_id: str | None = None) -> spec.Basic.Properties:
+    """The AMQP properties of a message. A fresh message_id each time: returned messages are matched
+    by it, and two in flight with one id would be confused (aiormq's Channel._on_return_frame)."""
+    headers: Headers = {
+        **message.extra,
+        "attempt": message.attempt,
+        "generation": message.generation,
+    }
+    if message.due is not None:
+        headers["due"] = message.due
+    if message.parks:
+        headers["parks"] = message.parks
+    if message.waiting_since is not None:
+        headers["waiting_since"] = message.waiting_since
+    return spec.Basic.Properties(
+        content_type=CONTENT_TYPE,
+        delivery_mode=PERSISTENT,
+        message_id=message_id or uuid.uuid4().hex,
+        correlation_id=message.job_id,
+        message_type=message.task,
+        timestamp=datetime.fromtimestamp(message.created, UTC),
+        headers=headers,
+    )
+
+
+def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign | Malformed:
+    """A delivery as a job, as a job to adopt, or as what is wrong with it. Never raises."""
+    headers: Headers = dict(properties.headers or {})
+    job_id = properties.correlation_id or properties.message_id or None
+    task = properties.message_type or None
+    reason = _fault(properties, headers, job_id)
+    if reason or task is None:
+        known_id = job_id if job_id and is_job_id(job_id) else None
+        return Malformed(reason or "no task name (property `type`)", body, headers, known_id, task)
+    stamp = properties.timestamp
+    message = Message(
+        job_id=job_id or "",
+        task=task,
+        body=body,
+        attempt=headers.get("attempt", 1),
+        generation=headers.get("generation", 0),
+        created=stamp.timestamp() if stamp else 0.0,
+        due=headers.get("due"),
+        parks=headers.get("parks", 0),
+        waiting_since=headers.get("waiting_since"),
+        extra=_extra(headers),
+    )
+    return message if job_id else Foreign(message)
+
+
+def _extra(headers: Headers) -> Headers:
+    # The broker's own x-death trail must not travel on: republished, it confuses dead-lettering.
+    return {k: v for k, v in headers.items() if k not in _OWN_HEADERS and not k.startswith("x-")}
+
+
+def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:
+    content_type = (properties.content_type or CONTENT_TYPE).split(";")[0].strip().lower()
+    if content_type != CONTENT_TYPE:
+        return f"content type {content_type!r} instead of {CONTENT_TYPE}"
+    if job_id and not is_job_id(job_id):
+        return "the job id (correlation_id) has characters or a length that are not allowed"
+    if properties.message_type and len(properties.message_type) > 255:
+        return "the task name is longer than 255 characters"
+    for name, least in (("attempt", 1), ("generation", 0), ("parks", 0)):
+        value = headers.get(name, least)
+        if type(value) is not int or not least <= value < 2**53:
+            return f"header {name!r} is {value!r} instead of a whole number from {least}"
+    for name in ("due", "waiting_since"):
+        value = headers.get(name)
+        if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
+            return f"header {name!r} is {value!r} instead of Unix seconds"
+    return None

@@ -1,0 +1,128 @@
+"""Which workers live, and what they run: each says so on a beat, in a key that lapses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from .errors import WorkerNameTaken
+from .settings import Settings
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a worker says of itself on each beat. Times are Unix seconds."""
+
+    owner: str
+    """This start of this worker."""
+    name: str
+    host: str
+    pid: int
+    version: str
+    queues: list[str]
+    pool: str
+    slots: int
+    started: float
+    seen: float
+    busy: int = 0
+    running: list[dict[str, Any]] = field(default_factory=list)
+    """Jobs that run longer than one beat: id, task, queue, attempt, token, started."""
+
+    def runs(self, token: str) -> bool:
+        """True if the run of this claim is among those listed."""
+        return any(job["token"] == token for job in self.running)
+
+
+class PresenceBoard:
+    """Reads and writes presences. Every method raises StoreUnavailable while Redis is away."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._prefix = settings.namespace
+        self._lifetime_ms = round(settings.presence_lifetime * 1000)
+        self._beat = settings.beat
+
+    def _worker(self, owner: str) -> str:
+        return f"{self._prefix}:worker:{owner}"
+
+    def _name(self, name: str) -> str:
+        return f"{self._prefix}:worker-name:{name}"
+
+    @property
+    def _all(self) -> str:
+        return f"{self._prefix}:workers"
+
+    async def take_name(self, presence: Presence) -> None:
+        """Take the worker's name. Raises WorkerNameTaken while a living worker has it."""
+        client, key = self._store.client, self._name(presence.name)
+        async with self._store.reachable():
+            if await client.set(key, presence.owner, px=self._lifetime_ms, nx=True):
+                return
+            holder: bytes | None = await client.get(key)  # type: ignore[assignment]
+        other = await self.of(holder.decode()) if holder else None
+        raise WorkerNameTaken(
+            name=presence.name,
+            host=other.host if other else "a host that has just gone silent",
+            pid=other.pid if other else "unknown",
+        )
+
+    async def renew(self, presence: Presence) -> None:
+        """Say that this worker lives."""
+        text = orjson.dumps(presence)
+        async with self._store.reachable():
+            pipeline = self._store.client.pipeline(transaction=False)
+            pipeline.set(self._worker(presence.owner), text, px=self._lifetime_ms)
+            pipeline.set(self._name(presence.name), presence.owner, px=self._lifetime_ms)
+            pipeline.zadd(self._all, {presence.owner: presence.seen})
+            await pipeline.execute()
+
+    async def leave(self, presence: Presence) -> None:
+        """Say that this worker has ended."""
+        async with self._store.reachable():
+            pipeline = self._store.client.pipeline(transaction=False)
+            pipeline.delete(self._worker(presence.owner), self._name(presence.name))
+            pipeline.zrem(self._all, presence.owner)
+            await pipeline.execute()
+
+    async def of(self, owner: str) -> Presence | None:
+        """The presence of one worker, or None if it has lapsed."""
+        return (await self.of_many([owner])).get(owner)
+
+    async def of_many(self, owners: Iterable[str]) -> dict[str, Presence]:
+        """The presences of these workers, without those that have lapsed."""
+        wanted = list(owners)
+        if not wanted:
+            return {}
+        async with self._store.reachable():
+            # One by one, not MGET: the keys lie in different slots of a Redis Cluster.
+            pipeline = self._store.client.pipeline(transaction=False)
+            for owner in wanted:
+                pipeline.get(self._worker(owner))
+            texts = await pipeline.execute()
+        return {
+            owner: Presence(**orjson.loads(text))
+            for owner, text in zip(wanted, texts, strict=True)
+            if text is not None
+        }
+
+    async def living(self) -> list[Presence]:
+        """All living workers, by name. Forgets those that have lapsed."""
+        async with self._store.reachable():
+            members: Any = await self._store.client.zrange(self._all, 0, -1)
+        owners = [member.decode() for member in members]
+        presences = await self.of_many(owners)
+        if lapsed := [owner for owner in owners if owner not in presences]:
+            async with self._store.reachable():
+                await self._store.client.zrem(self._all, *lapsed)
+        return sorted(presences.values(), key=lambda presence: presence.name)
+
+    def abandoned(self, presence: Presence | None, token: str, claimed: float, now: float) -> bool:
+        """True if nobody runs this claim any more: its owner has lapsed, or lives without listing a
+        claim that is two beats old."""
+        if presence is None:
+            return True
+        return now - claimed > 2 * self._beat and not presence.runs(token)

@@ -1,0 +1,142 @@
+"""Publishing: always confirmed, always routed, within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import aiormq
+from aiormq import spec
+from aiormq.channel import Channel
+from aiormq.exceptions import PublishError
+
+from . import topology
+from .connection import LOST, Link
+from .errors import (
+    InvalidDelay,
+    PublishRefused,
+    PublishTimeout,
+    QueueNotFound,
+    WarrenerError,
+)
+from .messages import Message, encode
+from .settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message and where it goes: to `queue` after `delay` seconds, or to its dead queue."""
+
+    message: Message
+    queue: str
+    delay: float = 0.0
+    dead: bool = False
+
+
+class Publisher:
+    """Publishes on a link of its own: a broker's alarm blocks connections that publish, and must not
+    stop acknowledgements."""
+
+    def __init__(self, settings: Settings, name: str, queues: Iterable[str]) -> None:
+        self._settings = settings
+        self._names = topology.Names(settings.namespace)
+        self._known = set(queues)
+        self._link = Link(settings, name, self._declare)
+
+    async def _declare(self, channel: Channel) -> None:
+        if self._settings.declare:
+            stages = [topology.stage(self._settings, queue) for queue in sorted(self._known)]
+            await topology.declare(channel, [topology.shared(self._settings), *stages])
+
+    async def publish(self, outgoing: Outgoing) -> None:
+        """Publish one message; returns once the broker has it safely.
+
+        Raises InvalidDelay, QueueNotFound, PublishRefused, PublishTimeout or
+        BrokerUnavailable; each says in `may_arrive` whether the job may still run.
+        """
+        message = outgoing.message
+        self._check(outgoing)
+        seconds = self._settings.publish_timeout
+        written = False
+        try:
+            async with asyncio.timeout(seconds):
+                if outgoing.delay > 0 and outgoing.queue not in self._known:
+                    await self._require(outgoing.queue)
+                channel = await self._link.channel()
+                exchange, key = self._route(outgoing)
+                written = True
+                await channel.basic_publish(
+                    message.body,
+                    exchange=exchange,
+                    routing_key=key,
+                    properties=encode(message),
+                    mandatory=True,
+                    # The confirm says more than a drained socket, and waiting for the drain would
+                    # let only one publish at a time through the channel's lock.
+                    wait=False,
+                )
+        except WarrenerError:
+            raise
+        except TimeoutError as error:
+            if not written:
+                raise self._link.unavailable(error) from error
+            raise PublishTimeout(job_id=message.job_id, seconds=seconds) from error
+        except PublishError as error:
+            raise QueueNotFound(queue=outgoing.queue) from error
+        except aiormq.DeliveryError as error:
+            raise PublishRefused(
+                job_id=message.job_id, queue=outgoing.queue, reason=str(error)
+            ) from error
+        except LOST as error:
+            raise self._link.unavailable(error, may_arrive=written) from error
+
+    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
+        """Publish all, with their confirms awaited together: one answer for each, in order."""
+        answers = await asyncio.gather(*map(self.publish, outgoing), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, WarrenerError):
+                raise answer
+        return [answer if isinstance(answer, WarrenerError) else None for answer in answers]
+
+    def _check(self, outgoing: Outgoing) -> None:
+        if not 0 <= outgoing.delay < float("inf"):
+            raise InvalidDelay(seconds=outgoing.delay, limit=topology.LONGEST_DELAY)
+        topology.check_queue_name(outgoing.queue, self._settings.namespace)
+
+    def _route(self, outgoing: Outgoing) -> tuple[str, str]:
+        if outgoing.dead:
+            return self._names.dead, outgoing.queue
+        return topology.route(self._names, outgoing.queue, outgoing.delay)
+
+    async def _require(self, queue: str) -> None:
+        # The ladder takes any routing key, so that a delayed job for a queue that does not exist
+        # would only be noticed when its time has come.
+        if await self.depth(queue) is None:
+            raise QueueNotFound(queue=queue)
+        self._known.add(queue)
+
+    async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
+        """Ready messages and consumers of a queue, or None if it does not exist."""
+        channel = await self._link.spare_channel()
+        try:
+            return await channel.queue_declare(queue, passive=True)
+        except aiormq.ChannelNotFoundEntity:
+            return None
+        except LOST as error:
+            raise self._link.unavailable(error) from error
+        finally:
+            if not channel.is_closed:
+                await channel.close()
+
+    async def ready(self) -> None:
+        """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""
+        await self._link.channel()
+
+    async def spare_channel(self) -> Channel:
+        """A channel of the caller's own; see Link.spare_channel."""
+        return await self._link.spare_channel()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()

@@ -1,0 +1,119 @@
+"""What the store says of a job: its record, as people and programs read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from .states import State
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why an attempt failed. `type` is the exception's name, `reason` the case in one word."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    reason: str = "error"
+    """error | time_limit | worker_lost | invalid_arguments | unknown_task | malformed | …"""
+
+    def to_json(self) -> bytes:
+        """As the store keeps it."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> JobError:
+        """The opposite of to_json."""
+        return cls(**orjson.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One job as recorded. Times are Unix seconds, None where not reached or not known."""
+
+    id: str
+    state: State
+    task: str
+    queue: str
+    attempt: int
+    generation: int
+    created: float | None
+    due: float | None
+    started: float | None
+    finished: float | None
+    worker: str | None
+    losses: int
+    result: Any
+    """The JSON value that the task returned; None before, and after `result_expired`."""
+    result_expired: bool
+    error: JobError | None
+    attempts: list[dict[str, Any]]
+    """The failed attempts so far: attempt, started, finished, worker, error type and message."""
+    progress: dict[str, Any] | None
+    reason: str | None
+    """Why it was revoked."""
+    recovered: bool
+    """True if the store lost the record and a worker made it again from the message."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """True once the job has ended."""
+        return self.state.is_terminal
+
+    @property
+    def replays(self) -> int:
+        """How often it was replayed from its dead queue: each replay raises the generation."""
+        return self.generation
+
+
+def parse_status(
+    job_id: str, record: dict[bytes, bytes], result: bytes | None, now: float, result_ttl: float
+) -> JobStatus | None:
+    """The record's hash as a JobStatus; None for a job that nobody has confirmed or heard of."""
+    if not record or b"unconfirmed" in record:
+        return None
+    state = State(record[b"state"].decode())
+    attempts, error = record.get(b"attempts"), record.get(b"error")
+    progress = record.get(b"progress")
+    finished = _number(record, b"finished")
+    succeeded = state is State.SUCCESS
+    return JobStatus(
+        id=job_id,
+        state=state,
+        task=_text(record, b"task") or "",
+        queue=_text(record, b"queue") or "",
+        attempt=int(record.get(b"attempt", 1)),
+        generation=int(record.get(b"generation", 0)),
+        created=_number(record, b"created"),
+        due=_number(record, b"due") if state in (State.SCHEDULED, State.RETRY) else None,
+        started=_number(record, b"started"),
+        finished=finished if state is not State.STARTED else None,
+        worker=_text(record, b"worker"),
+        losses=int(record.get(b"losses", 0)),
+        result=orjson.loads(result) if result and succeeded else None,
+        result_expired=(
+            succeeded
+            and not result
+            and b"has_result" in record
+            and finished is not None
+            and now >= finished + result_ttl
+        ),
+        error=JobError.from_json(error) if error and not succeeded else None,
+        attempts=orjson.loads(b"[" + attempts + b"]") if attempts else [],
+        progress=orjson.loads(progress) if progress else None,
+        reason=_text(record, b"reason"),
+        recovered=b"created" not in record,
+    )
+
+
+def _text(record: dict[bytes, bytes], name: bytes) -> str | None:
+    value = record.get(name)
+    return value.decode() if value is not None else None
+
+
+def _number(record: dict[bytes, bytes], name: bytes) -> float | None:
+    value = record.get(name)
+    return float(value) if value is not None else None

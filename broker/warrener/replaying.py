@@ -1,0 +1,187 @@
+"""Replay: dead letters back to their queue, as the next generation of their job.
+
+In this order: published to the origin and confirmed, the record moved to the next generation, acknowledged
+in the dead queue. Killed anywhere and run again, a letter whose record has moved on is acknowledged without
+being published, and one that was published twice falls at the claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+
+from . import topology, transitions
+from .client import Client
+from .dead_letters import DeadLetter, DeadLetterIndex, read, revive
+from .errors import ConfigurationError, WarrenerError
+from .messages import Malformed, Message, decode
+from .publishing import Outgoing
+from .records import JobStatus
+from .states import State
+from .taking import one_pass
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters: all conditions that are given must hold. `cause` is an exception's name,
+    with or without its module."""
+
+    ids: frozenset[str] = frozenset()
+    task: str | None = None
+    cause: str | None = None
+    reason: str | None = None
+    everything: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.ids or self.task or self.cause or self.reason or self.everything):
+            raise ConfigurationError(
+                message="say which dead letters: ids, a task, a cause, a reason, or all of them"
+            )
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """True if this letter is meant."""
+        causes = (letter.error.type, letter.error.type.rsplit(".", 1)[-1])
+        return (
+            (not self.ids or letter.id in self.ids or letter.job_id in self.ids)
+            and self.task in (None, letter.task)
+            and (self.cause is None or self.cause in causes)
+            and self.reason in (None, letter.reason)
+        )
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What a pass did. With a dry run, `replayed` is what it would replay."""
+
+    queue: str
+    seen: int = 0
+    replayed: int = 0
+    kept: int = 0
+    already: int = 0
+    """Letters whose job had been replayed before: acknowledged, not published again."""
+    failed: list[str] = field(default_factory=list)
+    job_ids: list[str] = field(default_factory=list)
+
+
+class _Letter:
+    """One message of the dead queue, read."""
+
+    def __init__(self, delivered: DeliveredMessage, queue: str) -> None:
+        found = decode(delivered.header.properties, delivered.body)
+        self.delivered = delivered
+        self.message = found if isinstance(found, Message) else None
+        if isinstance(found, Malformed):
+            stand_in = Message(found.job_id or "", found.task or "", found.body, extra=found.headers)
+            self.facts = read(stand_in, queue)
+        else:
+            self.facts = read(self.message or found.message, queue)  # type: ignore[union-attr]
+
+
+class Replayer:
+    """Replays the dead letters of one app's queues."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._names = topology.Names(client.settings.namespace)
+        self.index = DeadLetterIndex(client.settings, client.store)
+
+    async def replay(
+        self, queue: str, selection: Selection, *, limit: int | None = None, dry_run: bool = False
+    ) -> ReplayReport:
+        """Replay what is selected of the dead queue of `queue`, at most `limit` letters; the rest stays,
+        in its order. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
+        report = ReplayReport(queue)
+        dead_queue = self._names.dead_queue(queue)
+        async with one_pass(self._client.publisher, dead_queue, exclusive=True) as (channel, groups):
+            async for group in groups:
+                letters = [_Letter(delivered, queue) for delivered in group]
+                report.seen += len(letters)
+                chosen = self._choose(letters, selection, limit, report)
+                if dry_run:
+                    report.replayed += len(chosen)
+                else:
+                    await self._revive(channel, queue, chosen, report)
+                rest = letters if dry_run else [one for one in letters if one not in chosen]
+                report.kept += len(letters) - len(chosen)
+                await _put_back(channel, dead_queue, rest)
+        return report
+
+    def _choose(
+        self, letters: list[_Letter], selection: Selection, limit: int | None, report: ReplayReport
+    ) -> list[_Letter]:
+        chosen = [o for o in letters if o.message is not None and selection.takes(o.facts)]
+        if limit is not None:
+            chosen = chosen[: max(0, limit - report.replayed)]
+        return chosen
+
+    async def _revive(
+        self, channel: Channel, queue: str, letters: Sequence[_Letter], report: ReplayReport
+    ) -> None:
+        store = self._client.store
+        ids = [letter.facts.job_id for letter in letters]
+        statuses = await store.statuses(ids) if ids else []
+        due = [
+            letter
+            for letter, status in zip(letters, statuses, strict=True)
+            if not _moved_on(letter, status)
+        ]
+        report.already += len(letters) - len(due)
+        faults = await self._publish(queue, due)
+        done = [one for one, fault in zip(due, faults, strict=True) if fault is None]
+        failed = [one for one, fault in zip(due, faults, strict=True) if fault is not None]
+        report.failed += [str(fault) for fault in faults if fault is not None]
+        if done:
+            await store.apply([transitions.replay(_job(one), queue) for one in done])
+        report.replayed += len(done)
+        report.job_ids += [one.facts.job_id for one in done]
+        gone = [one for one in letters if one not in failed]
+        await self.index.remove(queue, [one.facts.id for one in gone])
+        for letter in gone:
+            await channel.basic_ack(letter.delivered.delivery_tag or 0, wait=False)
+        await _put_back(channel, self._names.dead_queue(queue), failed)
+
+    async def _publish(self, queue: str, letters: Sequence[_Letter]) -> list[WarrenerError | None]:
+        outgoing = [Outgoing(revive(_job(letter)), queue) for letter in letters]
+        return await self._client.publisher.publish_many(outgoing)
+
+
+def _job(letter: _Letter) -> Message:
+    assert letter.message is not None
+    return letter.message
+
+
+def _moved_on(letter: _Letter, status: JobStatus | None) -> bool:
+    """True if the job has left the generation in which it died: a pass before this one was killed
+    between the record's move and the acknowledgement."""
+    if status is None:
+        return False
+    if status.generation != letter.facts.generation:
+        return status.generation > letter.facts.generation
+    return status.state is not State.FAILURE
+
+
+async def _put_back(channel: Channel, dead_queue: str, letters: Sequence[_Letter]) -> None:
+    """Publish these letters again at the end of their queue, confirmed, and then acknowledge them: a
+    requeue would keep a classic queue handing out the same ones, and the order is kept this way."""
+
+    async def again(letter: _Letter) -> Any:
+        properties = copy(letter.delivered.header.properties)
+        properties.message_id = uuid.uuid4().hex
+        return await channel.basic_publish(
+            letter.delivered.body,
+            routing_key=dead_queue,
+            properties=properties,
+            mandatory=True,
+            wait=False,
+        )
+
+    await asyncio.gather(*map(again, letters))
+    for letter in letters:
+        await channel.basic_ack(letter.delivered.delivery_tag or 0, wait=False)

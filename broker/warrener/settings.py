@@ -1,0 +1,65 @@
+"""Settings: arguments of Warrener(...) before WARRENER_* in the environment before defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from yarl import URL
+
+
+class Settings(BaseSettings):
+    """What producers and workers must agree on, and how long they wait. All times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="WARRENER_", extra="forbid", frozen=True)
+
+    amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    """Prefix of every exchange, shared queue and Redis key."""
+    default_queue: str = "default"
+    queue_type: Literal["quorum", "classic"] = "quorum"
+    declare: bool = True
+    """False on brokers where an operator declares the topology ahead."""
+
+    max_payload_bytes: int = Field(1_000_000, gt=0)
+    max_result_bytes: int = Field(1_000_000, gt=0)
+    publish_timeout: float = Field(10.0, gt=0)
+    connect_timeout: float = Field(5.0, gt=0)
+    heartbeat: int = Field(30, ge=1)
+    """AMQP heartbeat: a dead peer is noticed within three of them."""
+
+    result_ttl: float = Field(86_400, gt=0)
+    dedupe_ttl: float = Field(604_800, gt=0)
+    """How long the record of an ended job lives, and so protects from a second run."""
+
+    beat: float = Field(3.0, gt=0)
+    """How often a worker says that it lives; after three silent beats it counts as dead."""
+    grace: float = Field(30.0, ge=0)
+    """How long a stopping worker lets running jobs finish."""
+    unknown_task_grace: float = Field(600.0, ge=0)
+    """How long a job of an unknown task waits for a worker that knows it (rolling deploys)."""
+    neighbour_grace: float = Field(5.0, ge=0)
+    """How long the other jobs of a child get to finish before it is killed for one of them."""
+
+    @property
+    def presence_lifetime(self) -> float:
+        """Seconds after its last beat at which a worker counts as dead."""
+        return 3 * self.beat
+
+    @property
+    def shown_amqp_url(self) -> str:
+        """The broker's URL without its password."""
+        return without_password(self.amqp_url.get_secret_value())
+
+    @property
+    def shown_redis_url(self) -> str:
+        """The store's URL without its password."""
+        return without_password(self.redis_url.get_secret_value())
+
+
+def without_password(url: str) -> str:
+    """The URL with its password replaced, for logs and errors."""
+    parsed = URL(url)
+    return str(parsed.with_password("***") if parsed.password else parsed)

@@ -1,0 +1,146 @@
+"""The status store: job records in Redis, moved by scripts, many in one round trip."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from .errors import StoreUnavailable
+from .records import JobStatus, parse_status
+from .settings import Settings
+from .transitions import Reply, Transition
+
+log = logging.getLogger(__name__)
+
+Client = redis.asyncio.Redis
+CONNECTIONS = 16
+
+_SCRIPTS = {
+    file.name.removesuffix(".lua"): file.read_text()
+    for file in resources.files(__package__).joinpath("scripts").iterdir()
+    if file.name.endswith(".lua")
+}
+_HASHES = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
+
+# Replies that mean "not now" rather than "you are wrong": the store counts as away.
+_AWAY = ("OOM", "READONLY", "LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "WRONGPASS")
+
+
+def open_client(settings: Settings) -> Client:
+    """A client for the store; it connects at its first command. Commands here may be repeated, since
+    every script answers the same to the same token."""
+    # Few connections, shared: one for each concurrent call would be refused by the server long before
+    # it made anything faster.
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.redis_url.get_secret_value(),
+        max_connections=CONNECTIONS,
+        timeout=settings.connect_timeout,
+        socket_connect_timeout=settings.connect_timeout,
+        socket_timeout=settings.connect_timeout,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+        health_check_interval=30,
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+class Keys:
+    """The names of a namespace's keys. A job's keys share a hash tag, so that Redis Cluster keeps
+    them in one slot."""
+
+    def __init__(self, namespace: str) -> None:
+        self.prefix = namespace
+
+    def job(self, job_id: str) -> str:
+        return f"{self.prefix}:job:{{{job_id}}}"
+
+    def result(self, job_id: str) -> str:
+        return f"{self.prefix}:result:{{{job_id}}}"
+
+    def ended(self, job_id: str) -> str:
+        """The channel that announces a job's end."""
+        return f"{self.prefix}:ended:{job_id}"
+
+
+class Store:
+    """Job records. Every method raises StoreUnavailable while Redis cannot serve."""
+
+    def __init__(self, settings: Settings, client: Client, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.client = client
+        self.keys = Keys(settings.namespace)
+
+    async def apply(self, transitions: Sequence[Transition]) -> list[Reply]:
+        """Make these moves in one round trip; one answer each, in order. Each is atomic by itself."""
+        async with self.reachable():
+            replies = await self._send(transitions)
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                # A restarted or flushed Redis has forgotten the scripts. Those that ran are asked
+                # again as well: with the same token they answer the same.
+                for text in _SCRIPTS.values():
+                    await self.client.script_load(text)
+                replies = await self._send(transitions)
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
+
+    async def _send(self, transitions: Sequence[Transition]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
+        for move in transitions:
+            keys = [self.keys.job(move.job_id)]
+            if move.script == "succeed":
+                keys.append(self.keys.result(move.job_id))
+            channel = (self.keys.ended(move.job_id),) if move.announces else ()
+            pipeline.evalsha(_HASHES[move.script], len(keys), *keys, *move.arguments, *channel)
+        return await pipeline.execute(raise_on_error=False)
+
+    async def statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """The records of these jobs, in order; None for those that are not known."""
+        async with self.reachable():
+            pipeline = self.client.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipeline.hgetall(self.keys.job(job_id))
+                pipeline.get(self.keys.result(job_id))
+            replies = await pipeline.execute()
+        now, ttl = self._clock(), self._settings.result_ttl
+        pairs = zip(job_ids, replies[::2], replies[1::2], strict=True)
+        return [parse_status(job_id, record, result, now, ttl) for job_id, record, result in pairs]
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """The record of one job, or None if it is not known."""
+        return (await self.statuses([job_id]))[0]
+
+    async def ping(self) -> None:
+        """Return if Redis answers."""
+        async with self.reachable():
+            await self.client.ping()
+
+    @asynccontextmanager
+    async def reachable(self) -> AsyncIterator[None]:
+        """Turn what a missing or failing Redis raises into StoreUnavailable."""
+        try:
+            yield
+        except ResponseError as error:
+            if str(error).startswith(_AWAY):
+                raise self._unavailable(error) from error
+            raise
+        except (RedisError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        reason = str(error) or type(error).__name__
+        return StoreUnavailable(url=self._settings.shown_redis_url, reason=reason)
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self.client.aclose()

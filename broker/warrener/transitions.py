@@ -1,0 +1,158 @@
+"""The moves of a job's record, one function for each script in scripts/, and what they answer.
+
+Building one does no I/O: Store.apply() sends any number of them in one round trip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .messages import Message
+
+Reply = list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A call of one script on one job's record."""
+
+    script: str
+    job_id: str
+    arguments: tuple[str | bytes | int | float, ...]
+    announces: bool = False
+    """True if it may end the job: the script is told the channel on which waiters listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Who claims: `owner` is this start of this worker, never its name alone."""
+
+    owner: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The claim was granted; `losses` counts the runs that died with their process."""
+
+    losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The attempt has ended before; `owed` is what its end still had to publish, as JSON, and `token`
+    the run that owes it."""
+
+    owed: bytes
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The job is at a later attempt or generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else's claim stands."""
+
+    owner: str
+    token: str
+    claimed: float
+
+
+Verdict = Granted | Settled | Stale | Held
+
+
+def reserve(job_id: str, fingerprint: str, task: str, queue: str, now: float) -> Transition:
+    """Before publishing under an idempotency key. Answers new, unconfirmed, exists or conflict."""
+    unconfirmed_for = 300
+    return Transition("reserve", job_id, (fingerprint, task, queue, now, unconfirmed_for))
+
+
+def submit(message: Message, queue: str) -> Transition:
+    """After the confirmed publish."""
+    due = "" if message.due is None else message.due
+    return Transition("submit", message.job_id, (message.task, queue, message.created, due))
+
+
+def claim(
+    message: Message, queue: str, token: str, runner: Runner, now: float, abandoned: str = ""
+) -> Transition:
+    """A worker wants to run this attempt, if need be in place of an abandoned claim. Answers a
+    Verdict, through read_claim."""
+    who = (token, runner.owner, runner.worker, now)
+    return Transition(
+        "claim",
+        message.job_id,
+        (message.generation, message.attempt, *who, message.task, queue, abandoned),
+    )
+
+
+def read_claim(reply: Reply) -> Verdict:
+    """What claim answered."""
+    match reply[0]:
+        case b"run":
+            return Granted(int(reply[1]))
+        case b"settled":
+            return Settled(reply[1], reply[2].decode())
+        case b"stale":
+            return Stale()
+        case _:
+            return Held(reply[1].decode(), reply[2].decode(), float(reply[3]))
+
+
+def release(job_id: str, token: str) -> Transition:
+    """Hand a claimed job back, uncharged. Answers ok or superseded."""
+    return Transition("release", job_id, (token,))
+
+
+def lose(job_id: str, token: str) -> Transition:
+    """Charge the job with the death of its process. Answers ok and its losses, or superseded."""
+    return Transition("lose", job_id, (token,))
+
+
+def succeed(
+    job_id: str, token: str, now: float, result: bytes, ttls: tuple[float, float], owed: bytes = b""
+) -> Transition:
+    """The run ended well. `ttls`: seconds that the result and the record live."""
+    kept = b"" if result == b"null" else result
+    result_ttl, record_ttl = (max(1, round(ttl)) for ttl in ttls)
+    arguments = (token, now, kept, result_ttl, record_ttl, owed)
+    return Transition("succeed", job_id, arguments, announces=True)
+
+
+def retry(
+    job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes, due: float
+) -> Transition:
+    """The run failed and the job owes its next attempt."""
+    return Transition("retry", job_id, (token, now, error, entry, owed, due))
+
+
+def fail(
+    job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes
+) -> Transition:
+    """The run failed for good. Answers ok, attempts, created, losses."""
+    return Transition("fail", job_id, (token, now, error, entry, owed), announces=True)
+
+
+def pay(job_id: str, token: str) -> Transition:
+    """What the job owed has been published and confirmed."""
+    return Transition("pay", job_id, (token,))
+
+
+def revoke(message: Message, now: float, reason: str, record_ttl: float) -> Transition:
+    """A waiting attempt shall not run. Answers revoked, stale, unchanged or missing."""
+    arguments: tuple[Any, ...] = (now, reason, round(record_ttl), *message.order)
+    return Transition("revoke", message.job_id, arguments, announces=True)
+
+
+def replay(message: Message, queue: str) -> Transition:
+    """A dead letter, `message`, was published again as the next generation."""
+    return Transition("replay", message.job_id, (message.generation, message.task, queue))
+
+
+def progress(job_id: str, token: str, report: bytes) -> Transition:
+    """How far the run has come."""
+    return Transition("progress", job_id, (token, report))

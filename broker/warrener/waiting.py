@@ -1,0 +1,105 @@
+"""Waiting for jobs to end: one subscription connection, however many jobs are waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from .errors import StoreUnavailable
+from .records import JobStatus
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+
+class _Wait:
+    """The waiters for one job: told when the subscription stands, and when the job has ended."""
+
+    def __init__(self) -> None:
+        self.subscribed = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.count = 0
+
+
+class Waiter:
+    """Waits for jobs to end. Announcements wake it; the record decides, so that a lost announcement
+    costs at most `recheck` seconds."""
+
+    def __init__(self, store: Store, recheck: float = 5.0) -> None:
+        self._store = store
+        self._recheck = recheck
+        self._waits: dict[str, _Wait] = {}
+        self._pubsub: Any = None
+        self._listening: asyncio.Task[None] | None = None
+
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+        """The job's record as soon as it has ended, or as it stands after `timeout` seconds (None:
+        no limit); None for a job that is not known. Raises StoreUnavailable."""
+        status = await self._store.status(job_id)
+        if status is None or status.is_terminal:
+            return status
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout if timeout is not None else float("inf")
+        wait = await self._join(job_id)
+        try:
+            while True:
+                status = await self._store.status(job_id)
+                left = deadline - loop.time()
+                if status is None or status.is_terminal or left <= 0:
+                    return status
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, self._recheck)):
+                        await wait.ended.wait()
+        finally:
+            await self._leave(job_id, wait)
+
+    async def _join(self, job_id: str) -> _Wait:
+        channel = self._store.keys.ended(job_id)
+        wait = self._waits.setdefault(channel, _Wait())
+        wait.count += 1
+        if wait.count == 1:
+            async with self._store.reachable():
+                if self._pubsub is None:
+                    self._pubsub = self._store.client.pubsub()
+                await self._pubsub.subscribe(channel)
+            if self._listening is None or self._listening.done():
+                self._listening = asyncio.create_task(self._listen(), name="waiter")
+        # The record is read after the subscription stands, or an end in between would be missed.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._recheck):
+                await wait.subscribed.wait()
+        return wait
+
+    async def _leave(self, job_id: str, wait: _Wait) -> None:
+        wait.count -= 1
+        if wait.count == 0:
+            channel = self._store.keys.ended(job_id)
+            del self._waits[channel]
+            with contextlib.suppress(StoreUnavailable):
+                async with self._store.reachable():
+                    await self._pubsub.unsubscribe(channel)
+
+    async def _listen(self) -> None:
+        try:
+            async with self._store.reachable():
+                async for event in self._pubsub.listen():
+                    wait = self._waits.get(event["channel"].decode())
+                    if wait is None:
+                        continue
+                    wait.subscribed.set()
+                    if event["type"] == "message":
+                        wait.ended.set()
+        except StoreUnavailable as error:
+            # Waiters read the record again within `recheck`, and the next one subscribes anew.
+            log.warning("waiting without announcements: %s", error)
+            self._pubsub = None
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+        if self._pubsub is not None:
+            await self._pubsub.aclose()

@@ -1,0 +1,1 @@
+"""The worker processes, beat, and the command line of Warrener."""

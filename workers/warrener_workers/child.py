@@ -1,0 +1,180 @@
+"""The child process: imports the user's app and runs its jobs. It speaks to its parent alone.
+
+Started by exec, with one end of a socketpair for frames and one for the lifeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Any
+
+import orjson
+from warrener import Job, Warrener, WarrenerError
+from warrener.app import load_app
+
+from . import logs, loops, registry
+from .child_backend import ChildBackend
+from .frames import Frame, FrameLink, Kind
+from .outcomes import Outcome, Succeeded
+from .running import Runtime, run_job
+
+log = logging.getLogger(__name__)
+
+IMPORT_FAILED = 70
+PARENT_GONE = 71
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """Runs jobs for a parent until it says stop or is gone."""
+
+    def __init__(self, app: Warrener, threads: int) -> None:
+        self._app = app
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="job")
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._link: FrameLink
+        self._backend: ChildBackend
+        self._runtime: Runtime
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve until the parent says stop. Raises what importing the app or its lifespan raises."""
+        loop = asyncio.get_running_loop()
+        described = registry.describe(self._app)
+        _, self._link = await loop.create_connection(
+            lambda: FrameLink(self._take, self._parent_gone), sock=sock
+        )
+        self._backend = ChildBackend(self._app.settings, self._link)
+        self._app.use_backend(lambda: self._backend)
+        self._app.portal.adopt(loop)
+        self._link.say(Kind.REGISTRY, {}, described)
+        async with AsyncExitStack() as stack:
+            resources = None
+            if self._app.lifespan is not None:
+                resources = await stack.enter_async_context(self._app.lifespan())
+            self._runtime = Runtime(self._app, resources, self._threads)
+            self._link.say(Kind.READY, {})
+            await self._end
+        await self._backend.close()
+        self._link.close()
+
+    def _take(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            match frame.kind:
+                case Kind.RUN:
+                    task = asyncio.get_running_loop().create_task(self._run(frame))
+                    self._jobs.add(task)
+                    task.add_done_callback(self._jobs.discard)
+                case Kind.SENT:
+                    self._backend.answered(frame)
+                case Kind.STOP if not self._end.done():
+                    self._end.set_result(None)
+
+    def _parent_gone(self, reason: str) -> None:
+        if not self._end.done():
+            log.warning("the worker's parent process is gone: %s", reason)
+            os._exit(PARENT_GONE)
+
+    async def _run(self, frame: Frame) -> None:
+        token: str = frame.header["token"]
+
+        def show(report: dict[str, Any]) -> None:
+            text = orjson.dumps(report, default=str)
+            # A plain function reports from its own thread.
+            loop.call_soon_threadsafe(self._link.say, Kind.PROGRESS, {"token": token}, text)
+
+        loop = asyncio.get_running_loop()
+        job: Job[Any] = Job(resources=self._runtime.resources, show=show, **frame.header["job"])
+        outcome = await run_job(self._runtime, job, frame.body)
+        self._link.say(Kind.DONE, *_packed(token, outcome))
+
+
+def _packed(token: str, outcome: Outcome) -> tuple[dict[str, Any], bytes]:
+    if isinstance(outcome, Succeeded):
+        return {"token": token}, outcome.result
+    return {"token": token, "failed": outcome}, b""
+
+
+def guard(lifeline: socket.socket, patience: float) -> None:
+    """End this process when its parent has ended, or has said nothing for `patience` seconds: what a
+    stopped parent claimed may be running elsewhere soon. A thread, so that a task which blocks the
+    loop does not look like a silent parent."""
+
+    def watch() -> None:
+        lifeline.settimeout(patience)
+        try:
+            while lifeline.recv(64):
+                pass
+            reason = "ended"
+        except TimeoutError:
+            reason = f"has been silent for {patience:g} s"
+        except OSError as error:
+            reason = f"cannot be heard: {error}"
+        sys.stderr.write(f"warrener child {os.getpid()}: its parent {reason}, ending\n")
+        os._exit(PARENT_GONE)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, however busy it is then (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(PARENT_GONE)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("fd", "lifeline", "threads", "parent"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    for name in ("app", "worker", "log-level", "log-format"):
+        parser.add_argument(f"--{name}", required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Entry point of `python -m warrener_workers.child`; its parent gives the arguments."""
+    arguments = _arguments()
+    _die_with(arguments.parent)
+    # The parent decides when to stop: Ctrl-C in a terminal reaches this process as well.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    logs.configure(arguments.log_level, arguments.log_format, arguments.worker)
+    sock, lifeline = socket.socket(fileno=arguments.fd), socket.socket(fileno=arguments.lifeline)
+    try:
+        app = load_app(arguments.app)
+        app.tasks  # noqa: B018 — imports what the app includes
+    except WarrenerError as error:
+        traceback.print_exception(error.__cause__ or error)
+        sys.stderr.write(f"warrener: {error}\n")
+        os._exit(IMPORT_FAILED)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(IMPORT_FAILED)
+    guard(lifeline, 0.8 * app.settings.presence_lifetime)
+    os._exit(loops.run(_serve(app, sock, arguments.threads)))
+
+
+async def _serve(app: Warrener, sock: socket.socket, threads: int) -> int:
+    try:
+        await Child(app, threads).serve(sock)
+    except BaseException:
+        traceback.print_exc()
+        return IMPORT_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    main()

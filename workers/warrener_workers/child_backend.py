@@ -1,0 +1,108 @@
+"""How code inside a task reaches the world: sends go through the parent, reads straight to the store."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from warrener import errors
+from warrener.catalogue import Catalogue
+from warrener.client import Submission
+from warrener.errors import WaitInsideJob, WarrenerError
+from warrener.records import JobStatus
+from warrener.settings import Settings
+from warrener.store import Store, open_client
+
+from .frames import Frame, FrameLink, Kind
+
+
+class ChildBackend:
+    """The Backend of an app inside a worker's child."""
+
+    def __init__(self, settings: Settings, link: FrameLink) -> None:
+        self._settings = settings
+        self._link = link
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[list[Any]]] = {}
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[str | WarrenerError]:
+        """Have the parent publish; returns on the broker's confirm."""
+        number = next(self._numbers)
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        self._link.say(Kind.SEND, *pack(number, submissions))
+        try:
+            return [_read_answer(answer) for answer in await future]
+        finally:
+            del self._waiting[number]
+
+    def answered(self, frame: Frame) -> None:
+        """The parent's answer to a submit has come."""
+        future = self._waiting.get(frame.header["n"])
+        if future is not None and not future.done():
+            future.set_result(frame.header["answers"])
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self._settings, open_client(self._settings), time.time)
+
+    async def queue_of(self, task: str) -> str | None:
+        """The queue of a task that workers have published."""
+        entry = await Catalogue(self._settings, self._store).find(task)
+        return entry.queue if entry else None
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """The job's record, or None if it is not known."""
+        return await self._store.status(job_id)
+
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+        """The record of a job that has ended. Raises WaitInsideJob for one that has not."""
+        status = await self.status(job_id)
+        if status is None or status.is_terminal:
+            return status
+        raise WaitInsideJob(job_id=job_id)
+
+    async def close(self) -> None:
+        """Close the connection to the store, if one was opened."""
+        if "_store" in self.__dict__:
+            await self._store.close()
+
+
+def pack(number: int, submissions: Sequence[Submission]) -> tuple[dict[str, Any], bytes]:
+    """Submissions as a SEND frame's header and body."""
+    jobs = [[s.task, s.queue, s.delay, s.job_id, s.key, len(s.body)] for s in submissions]
+    return {"n": number, "jobs": jobs}, b"".join(s.body for s in submissions)
+
+
+def unpack(frame: Frame) -> list[Submission]:
+    """The opposite of pack."""
+    submissions, at = [], 0
+    for task, queue, delay, job_id, key, size in frame.header["jobs"]:
+        body = frame.body[at : at + size]
+        submissions.append(Submission(task, queue, body, delay, job_id, key))
+        at += size
+    return submissions
+
+
+def pack_answer(answer: str | WarrenerError) -> dict[str, Any]:
+    """What became of one submission, for a SENT frame."""
+    if isinstance(answer, str):
+        return {"id": answer}
+    facts = {name: _plain(value) for name, value in answer.facts.items()}
+    return {"error": type(answer).__name__, "facts": facts}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _read_answer(answer: dict[str, Any]) -> str | WarrenerError:
+    if "id" in answer:
+        return str(answer["id"])
+    kind = getattr(errors, answer["error"])
+    error: WarrenerError = kind(**answer["facts"])
+    return error

@@ -1,0 +1,63 @@
+"""All commands, and what they exit with."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from warrener import (
+    BrokerUnavailable,
+    ConfigurationError,
+    JobNotFound,
+    ResultError,
+    StoreUnavailable,
+    SubmissionError,
+    WarrenerError,
+)
+
+from ..child_pool import PoolBroken
+from . import api, dead, jobs, queues, worker
+
+EXIT_CODES: list[tuple[type[Exception], int]] = [
+    (ConfigurationError, 2),
+    (PoolBroken, 3),
+    (BrokerUnavailable, 4),
+    (StoreUnavailable, 4),
+    (JobNotFound, 5),
+    (SubmissionError, 6),
+    (ResultError, 7),
+    (WarrenerError, 1),
+]
+"""What a script can rely on: the first entry that fits the error."""
+
+app = typer.Typer(
+    name="warrener",
+    help="Run Python functions in the background on RabbitMQ.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("worker")(worker.worker)
+app.command("api")(api.api)
+app.command("submit")(jobs.submit)
+app.command("job")(jobs.job)
+app.command("status")(jobs.status)
+app.add_typer(jobs.inspect, name="inspect")
+app.command("queues")(queues.queues)
+app.command("purge")(queues.purge)
+app.add_typer(queues.topology_commands, name="topology")
+app.add_typer(dead.commands, name="dead")
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code for this error."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def run() -> None:
+    """Run the command line; errors of Warrener end it with a message and their exit code."""
+    try:
+        app()
+    except (WarrenerError, PoolBroken) as error:
+        sys.stderr.write(f"warrener: {error}\n")
+        sys.exit(exit_code(error))

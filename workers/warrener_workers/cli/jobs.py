@@ -1,0 +1,180 @@
+"""`warrener submit`, `job`, `status`, `inspect`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import orjson
+import typer
+from warrener import JobNotFound, JobStatus, State, Warrener
+from warrener.client import Client
+from warrener.presence import Presence, PresenceBoard
+from warrener.tasks import Options, Signature
+
+from .options import AppPath, Json, OptionalApp, console, moment, print_json, print_table, with_client
+
+EXIT_NOT_SUCCEEDED = 7
+
+inspect = typer.Typer(help="What the workers are doing.", no_args_is_help=True)
+
+
+def submit(
+    app: AppPath,
+    task: Annotated[str, typer.Argument(help="The task's name.")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="name=value; a value that is JSON is taken as JSON, else as text."),
+    ] = None,
+    args: Annotated[str, typer.Option(help="Positional arguments, as a JSON array.")] = "[]",
+    kwargs: Annotated[str, typer.Option(help="Named arguments, as a JSON object.")] = "{}",
+    queue: Annotated[str | None, typer.Option(help="Instead of the task's own queue.")] = None,
+    countdown: Annotated[float | None, typer.Option(help="Seconds to wait first.")] = None,
+    id: Annotated[str | None, typer.Option(help="The job's id; one id runs once.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end and show the result.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that --wait waits at most.")] = None,
+    json: Json = False,
+) -> None:
+    """Submit a job. With --wait, the exit code is 0 only if it succeeded."""
+    positional, named = _parsed(args, list, "--args"), _parsed(kwargs, dict, "--kwargs")
+    for argument in arguments or []:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{argument!r} is not of the form name=value")
+        named[name] = _value(value)
+    options = Options(queue=queue, countdown=countdown, id=id)
+
+    async def call(warrener: Warrener, client: Client) -> JobStatus | str:
+        known = warrener.tasks.get(task)
+        if known is not None:
+            found = known.schema.bind_json(positional, named).arguments
+            signature: Signature[Any] = Signature(warrener, task, (), found, options)
+        else:
+            signature = Signature(warrener, task, tuple(positional), named, options)
+        job_id = (await warrener.submit(signature)).id
+        if not wait:
+            return job_id
+        status = await client.wait(job_id, timeout)
+        if status is None:
+            raise JobNotFound(job_id=job_id)
+        return status
+
+    answer = with_client(app, call)
+    if isinstance(answer, str):
+        print_json({"id": answer}) if json else typer.echo(answer)
+        return
+    _show(answer, json)
+    if answer.state is not State.SUCCESS:
+        raise typer.Exit(EXIT_NOT_SUCCEEDED)
+
+
+def _parsed(text: str, kind: type[Any], option: str) -> Any:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from error
+    if not isinstance(value, kind):
+        raise typer.BadParameter(f"it must be a JSON {kind.__name__}", param_hint=option)
+    return value
+
+
+def _value(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def job(
+    id: Annotated[str, typer.Argument(help="The job's id.")],
+    app: OptionalApp = "",
+    json: Json = False,
+) -> None:
+    """Show one job."""
+
+    async def call(_: Warrener, client: Client) -> JobStatus:
+        status = await client.status(id)
+        if status is None:
+            raise JobNotFound(job_id=id)
+        return status
+
+    _show(with_client(app, call), json)
+
+
+def _show(status: JobStatus, json: bool) -> None:
+    if json:
+        print_json({**asdict(status), "replays": status.replays})
+        return
+    rows: list[tuple[str, Any]] = [
+        ("job", status.id),
+        ("task", status.task),
+        ("queue", status.queue),
+        ("state", status.state.value),
+        ("attempt", status.attempt),
+        ("replayed", status.replays or None),
+        ("worker", status.worker),
+        ("created", moment(status.created)),
+        ("due", moment(status.due)),
+        ("started", moment(status.started)),
+        ("finished", moment(status.finished)),
+        ("progress", status.progress and orjson.dumps(status.progress).decode()),
+        ("revoked because", status.reason),
+        ("error", status.error and f"{status.error.type}: {status.error.message}"),
+    ]
+    for name, value in rows:
+        if value:
+            console.print(f"[bold]{name:>16}[/]  ", end="")
+            console.print(str(value), markup=False, highlight=False)
+    if status.state is State.SUCCESS:
+        console.print(f"[bold]{'result':>16}[/]  ", end="")
+        result = "(expired)" if status.result_expired else orjson.dumps(status.result).decode()
+        console.print(result, markup=False)
+    if status.error and status.error.traceback:
+        console.print(status.error.traceback, markup=False, highlight=False)
+
+
+def status(
+    app: OptionalApp = "",
+    name: Annotated[str | None, typer.Option(help="Only this worker; exits 1 if it is gone.")] = None,
+    json: Json = False,
+) -> None:
+    """The living workers."""
+    workers = [w for w in with_client(app, _living) if name in (None, w.name)]
+    if json:
+        print_json([asdict(worker) for worker in workers])
+    else:
+        now = time.time()
+        columns = ("name", "host", "pid", "queues", "busy", "slots", "pool", "up s", "seen s ago")
+        rows = [
+            (w.name, w.host, w.pid, " ".join(w.queues), w.busy, w.slots, w.pool)
+            + (round(now - w.started), round(now - w.seen, 1))
+            for w in workers
+        ]
+        print_table(columns, rows, "no worker lives: start one with `warrener worker QUEUE --app …`")
+    if name is not None and not workers:
+        raise typer.Exit(1)
+
+
+async def _living(app: Warrener, client: Client) -> list[Presence]:
+    return await PresenceBoard(app.settings, client.store).living()
+
+
+@inspect.command("active")
+def active(app: OptionalApp = "", json: Json = False) -> None:
+    """The jobs that run now, once they have run for a beat of their worker."""
+    running = [
+        {"worker": worker.name, **job} for worker in with_client(app, _living) for job in worker.running
+    ]
+    if json:
+        print_json(running)
+        return
+    now = time.time()
+    columns = ("job", "task", "queue", "attempt", "worker", "runs for s")
+    rows = [
+        (j["id"], j["task"], j["queue"], j["attempt"], j["worker"], round(now - j["started"], 1))
+        for j in running
+    ]
+    print_table(columns, rows, "no job has been running for longer than a beat")
+
+

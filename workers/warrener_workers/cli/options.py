@@ -1,0 +1,86 @@
+"""What the commands share: options, the app, and printing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from warrener import Warrener
+from warrener.app import load_app
+from warrener.client import Client
+
+from .. import loops
+
+T = TypeVar("T")
+
+AppPath = Annotated[
+    str,
+    typer.Option("--app", envvar="WARRENER_APP", help="The app, as module:attribute."),
+]
+OptionalApp = Annotated[
+    str,
+    typer.Option(
+        "--app",
+        envvar="WARRENER_APP",
+        help="The app, as module:attribute; without one, settings come from the environment.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+LogFormat = Annotated[str, typer.Option(help="text or json.")]
+
+console = Console(width=None if sys.stdout.isatty() else 200)
+
+
+def with_client(path: str, call: Callable[[Warrener, Client], Awaitable[T]]) -> T:
+    """Load the app, connect, call, close. Raises what loading and calling raise."""
+    app = load_app(path) if path else Warrener()
+
+    async def main() -> T:
+        async with app:
+            client = app.backend()
+            assert isinstance(client, Client)
+            return await call(app, client)
+
+    return loops.run(main())
+
+
+async def known_queues(app: Warrener, client: Client) -> list[str]:
+    """The queues of the app's tasks, and of those that workers have published."""
+    published = {entry.queue for entry in await client.catalogue.all()}
+    return sorted(published | set(app.queues))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+    """A table for people, or the sentence that says why there is none."""
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, column in enumerate(columns):
+        # Ids are for copying, so the first column is never cut; the others stay on one line.
+        whole = number == 0
+        table.add_column(column, no_wrap=True, overflow="fold" if whole else "ellipsis")
+        table.columns[-1].min_width = max(len(str(row[number])) for row in rows) if whole else None
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console.print(table)
+
+
+def moment(seconds: float | None) -> str:
+    """A time for people, in UTC."""
+    if not seconds:
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,94 @@
+"""`warrener queues`, `purge`, `topology`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from warrener import Warrener, topology
+from warrener.client import Client
+from warrener.queues import PurgeReport, Queues, QueueState
+from warrener.topology import Topology
+
+from .options import AppPath, Json, OptionalApp, known_queues, print_json, print_table, with_client
+
+topology_commands = typer.Typer(help="Exchanges, queues and bindings.", no_args_is_help=True)
+
+
+def queues(app: OptionalApp = "", json: Json = False) -> None:
+    """How full the queues are."""
+
+    async def call(warrener: Warrener, client: Client) -> list[QueueState]:
+        return await Queues(client).states(await known_queues(warrener, client))
+
+    states = with_client(app, call)
+    if json:
+        print_json([asdict(state) for state in states])
+        return
+    rows = [(s.name, s.ready, s.consumers, s.dead) for s in states]
+    empty = "no queue exists yet: start a worker, or run `warrener topology declare`"
+    print_table(("queue", "ready", "consumers", "dead"), rows, empty)
+
+
+def purge(
+    queue: Annotated[str, typer.Argument(help="The queue to empty.")],
+    app: OptionalApp = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove what waits in a queue; the jobs end as REVOKED."""
+
+    async def look(_: Warrener, client: Client) -> QueueState:
+        return await Queues(client).state(queue)
+
+    async def empty(_: Warrener, client: Client) -> PurgeReport:
+        return await Queues(client).purge(queue)
+
+    if not yes:
+        ready = with_client(app, look).ready
+        typer.confirm(f"Remove {ready} waiting job(s) from {queue}?", abort=True)
+    report = with_client(app, empty)
+    if json:
+        print_json(asdict(report))
+    else:
+        typer.echo(
+            f"{queue}: {report.revoked} job(s) revoked, {report.dropped} other message(s) removed, "
+            f"{report.kept} copies of running jobs kept"
+        )
+
+
+def _whole(app: Warrener) -> list[Topology]:
+    stages = [topology.stage(app.settings, queue) for queue in app.queues]
+    return [topology.shared(app.settings), *stages]
+
+
+@topology_commands.command("declare")
+def declare(app: AppPath) -> None:
+    """Declare everything that the app's tasks need; changes nothing that exists."""
+
+    async def call(warrener: Warrener, client: Client) -> int:
+        channel = await client.publisher.spare_channel()
+        await topology.declare(channel, _whole(warrener))
+        return len(warrener.queues)
+
+    typer.echo(f"declared, with {with_client(app, call)} work queue(s)")
+
+
+@topology_commands.command("show")
+def show(app: AppPath, json: Json = False) -> None:
+    """What `declare` declares."""
+
+    async def call(warrener: Warrener, client: Client) -> list[Topology]:
+        return _whole(warrener)
+
+    whole = with_client(app, call)
+    if json:
+        print_json([asdict(part) for part in whole])
+        return
+    rows: list[tuple[str, str, str]] = []
+    for part in whole:
+        rows += [("exchange", e.name, f"{e.type} {e.arguments or ''}") for e in part.exchanges]
+        rows += [("queue", q.name, str(q.arguments)) for q in part.queues]
+        rows += [("binding", b.source, f"{b.key} → {b.queue or b.exchange}") for b in part.bindings]
+    print_table(("kind", "name", "what"), rows, "nothing")

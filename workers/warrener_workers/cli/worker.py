@@ -1,0 +1,55 @@
+"""`warrener worker`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import logs
+from ..child_process import ChildSettings
+from ..launch import run_solo, run_worker
+from ..worker import WorkerSettings, default_name
+from .options import AppPath, LogFormat, LogLevel
+
+
+def worker(
+    queues: Annotated[list[str], typer.Argument(help="Queues to work on.")],
+    app: AppPath,
+    name: Annotated[str, typer.Option(help="Unique among living workers.")] = "",
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", "-c", min=1, help="Jobs at once, per queue and process.")
+    ] = 4,
+    processes: Annotated[int, typer.Option(min=1, help="Child processes.")] = 1,
+    pool: Annotated[
+        str,
+        typer.Option("--pool", "-P", help="processes, or solo: in the main thread, for breakpoint()."),
+    ] = "processes",
+    prefetch: Annotated[
+        int, typer.Option(min=0, help="Deliveries held per queue; 0 for as many as slots.")
+    ] = 0,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = "text",
+) -> None:
+    """Run jobs from these queues until stopped. Ctrl-C or SIGTERM lets running jobs finish."""
+    if pool not in ("processes", "solo"):
+        raise typer.BadParameter("processes or solo", param_hint="--pool")
+    if log_format not in ("text", "json"):
+        raise typer.BadParameter("text or json", param_hint="--log-format")
+    solo = pool == "solo"
+    name = name or default_name()
+    logs.configure(log_level, log_format, name)
+    mine = WorkerSettings(
+        name=name,
+        queues=tuple(dict.fromkeys(queues)),
+        concurrency=1 if solo else concurrency,
+        processes=1 if solo else processes,
+        pool=pool,
+        prefetch=prefetch or None,
+    )
+    children = ChildSettings(app, name, mine.slots_per_child, log_level, log_format)
+    if solo:
+        typer.echo("solo: one job at a time in the main thread; time limits are off", err=True)
+        run_solo(mine, children)
+    else:
+        run_worker(mine, children)

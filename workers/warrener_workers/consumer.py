@@ -1,0 +1,152 @@
+"""The consumer: a connection that consumes from the worker's queues, and does so again whenever it was
+lost. What arrives within one turn of the loop is handed on together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from aio_pika.abc import AbstractConnection
+from aiormq import spec
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from warrener import topology
+from warrener.connection import LOST, connect, open_channel
+from warrener.errors import BrokerUnavailable
+from warrener.messages import Foreign, Malformed, Message, decode
+from warrener.settings import Settings
+
+from .deliveries import Delivery
+
+log = logging.getLogger(__name__)
+
+Arrival = tuple[Delivery, Message | Foreign | Malformed]
+PAUSES = (0.2, 0.5, 1.0, 2.0)
+
+
+class Consumer:
+    """Consumes from `queues`, at most `prefetch` unsettled deliveries each."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        queues: Sequence[str],
+        prefetch: int,
+        on_arrivals: Callable[[list[Arrival]], None],
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
+        self._prefetch = prefetch
+        self._on_arrivals = on_arrivals
+        self._arrivals: list[Arrival] = []
+        self._connection: AbstractConnection | None = None
+        self._channel: Channel | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._cancelled = asyncio.Event()
+
+    async def start(self) -> None:
+        """Connect and consume. Raises BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch; from
+        then on a loss is mended for as long as it takes."""
+        await self._open()
+        self._keeping = asyncio.create_task(self._keep(), name="consumer")
+
+    async def _open(self) -> None:
+        self._cancelled.clear()
+        self._connection = await connect(self._settings, self._name)
+        try:
+            channel = await open_channel(self._connection)
+            if self._settings.declare:
+                stages = [topology.stage(self._settings, q) for q in self._queues.values()]
+                await topology.declare(channel, [topology.shared(self._settings), *stages])
+            channel.on_consumer_cancel_callbacks.add(self._server_cancelled)
+            await channel.basic_qos(prefetch_count=self._prefetch)
+            self._channel = channel
+            for tag, queue in self._queues.items():
+                await channel.basic_consume(queue, self._arrived, consumer_tag=tag)
+        except LOST as error:
+            raise BrokerUnavailable(url=self._settings.shown_amqp_url, reason=error) from error
+
+    async def _server_cancelled(self, frame: spec.Basic.Cancel) -> None:
+        log.warning("RabbitMQ cancelled the consumer of %s", self._queues.get(frame.consumer_tag or ""))
+        self._cancelled.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._until_lost()
+            log.warning("the consumer's connection to RabbitMQ is lost; connecting again")
+            await self._reopen()
+            log.info("consuming again")
+
+    async def _until_lost(self) -> None:
+        assert self._channel is not None
+        cancelled = asyncio.ensure_future(self._cancelled.wait())
+        closed = asyncio.ensure_future(_closed(self._channel))
+        await asyncio.wait({cancelled, closed}, return_when=asyncio.FIRST_COMPLETED)
+        cancelled.cancel()
+        closed.cancel()
+
+    async def _reopen(self) -> None:
+        attempt = 0
+        while True:
+            await self._drop_connection()
+            try:
+                await self._open()
+                return
+            except Exception as error:
+                # Whatever it is, only trying again helps: a broker that restarts refuses logins and
+                # reports missing queues for a while.
+                log.warning("not consuming yet: %s", error)
+            await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+            attempt += 1
+
+    async def _arrived(self, message: DeliveredMessage) -> None:
+        method, channel = message.delivery, message.channel
+        assert isinstance(method, spec.Basic.Deliver) and isinstance(channel, Channel)
+        queue = self._queues[method.consumer_tag or ""]
+        found = decode(message.header.properties, message.body)
+        job = found if isinstance(found, Message) else _NO_JOB
+        if not self._arrivals:
+            asyncio.get_running_loop().call_soon(self._hand_on)
+        self._arrivals.append((Delivery(job, queue, method.delivery_tag or 0, channel), found))
+
+    def _hand_on(self) -> None:
+        arrivals, self._arrivals = self._arrivals, []
+        self._on_arrivals(arrivals)
+
+    async def pause(self) -> None:
+        """Consume no more; deliveries that have arrived can still be settled."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._channel is None or self._channel.is_closed:
+            return
+        for tag in self._queues:
+            try:
+                await self._channel.basic_cancel(tag, timeout=self._settings.connect_timeout)
+            except LOST as error:
+                log.debug("cancelling consumer %s: %r", tag, error)
+
+    async def close(self) -> None:
+        """Close the connection; RabbitMQ takes unsettled deliveries back."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._drop_connection()
+
+    async def _drop_connection(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            try:
+                async with asyncio.timeout(self._settings.connect_timeout):
+                    await connection.close()
+            except LOST as error:
+                log.debug("closing the consumer's connection: %r", error)
+
+
+_NO_JOB = Message(job_id="", task="", body=b"")
+
+
+async def _closed(channel: Channel) -> None:
+    await asyncio.wait({channel.closing})

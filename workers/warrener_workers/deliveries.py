@@ -1,0 +1,58 @@
+"""A delivery, and a run: one delivery that was claimed."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import aiormq
+from aiormq.channel import Channel
+from warrener.messages import Message
+
+from .registry import TaskSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A message that RabbitMQ gave this worker and waits to hear of. Its tag is only good on the
+    channel it came by: after a reconnect RabbitMQ delivers it again, and there is nothing to say."""
+
+    message: Message
+    queue: str
+    tag: int
+    channel: Channel
+
+    @property
+    def stale(self) -> bool:
+        """True if its channel is gone."""
+        return self.channel.is_closed
+
+    async def acknowledge(self) -> None:
+        """Tell RabbitMQ that it is settled."""
+        with contextlib.suppress(aiormq.ChannelInvalidStateError):
+            await self.channel.basic_ack(self.tag, wait=False)
+
+    async def requeue(self) -> None:
+        """Give it back to its queue. Nack, not reject: 4.3 charges a reject as a failed delivery."""
+        with contextlib.suppress(aiormq.ChannelInvalidStateError):
+            await self.channel.basic_nack(self.tag, requeue=True, wait=False)
+
+
+@dataclass(eq=False, slots=True)
+class Run:
+    """One claimed attempt, on its way through a child. Unix seconds."""
+
+    delivery: Delivery
+    spec: TaskSpec
+    token: str
+    claimed: float
+    started: float
+    losses: int = 0
+    alone: bool = False
+    """True if it must have a process of its own."""
+    timed_out: bool = False
+
+    @property
+    def message(self) -> Message:
+        """The attempt that runs."""
+        return self.delivery.message

@@ -1,0 +1,115 @@
+"""What a run came to, and what follows from it: pure decisions, no I/O, time and chance passed in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from warrener.errors import TimeLimitExceeded, WorkerLost
+from warrener.messages import Message
+from warrener.records import JobError
+
+from .registry import TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function returned; `result` is JSON."""
+
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function raised, or could not be called. The child has the exception classes, so it says
+    whether the task's policy covers this one; `delay` is what a RetryLater asked for, in seconds."""
+
+    error: JobError
+    retryable: bool = False
+    delay: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The time limit passed, and the process was killed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The process ended under the run, `losses` times so far counting only those charged to it."""
+
+    reason: str
+    losses: int
+
+
+Outcome = Succeeded | Failed | TimedOut | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Record the result."""
+
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Owe the next attempt, `delay` seconds from now."""
+
+    error: JobError
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Owe a dead letter."""
+
+    error: JobError
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Run the same attempt once more, with a process of its own."""
+
+
+Decision = Complete | Again | Bury | Rerun
+
+
+def decide(
+    outcome: Outcome,
+    message: Message,
+    spec: TaskSpec,
+    uniform: Callable[[float, float], float] = random.uniform,
+) -> Decision:
+    """What follows from this outcome of this attempt."""
+    match outcome:
+        case Succeeded(result):
+            return Complete(result)
+        case Failed(error, retryable, delay):
+            if not retryable or message.attempt > spec.backoff.limit:
+                return Bury(error)
+            wait = spec.backoff.delay(message.attempt, uniform) if delay is None else delay
+            return Again(error, max(0.0, wait))
+        case TimedOut(seconds):
+            error = _own_error(TimeLimitExceeded(seconds=seconds), "time_limit")
+            # A run that was too long once will mostly be so again, but the policy decides: a time
+            # limit counts as a failed attempt like any other.
+            if message.attempt > spec.backoff.limit:
+                return Bury(error)
+            return Again(error, spec.backoff.delay(message.attempt, uniform))
+        case Lost(reason, losses):
+            if spec.max_losses == 0 or spec.lost_too_often(losses):
+                return Bury(worker_lost(reason, max(losses, 1)))
+            return Rerun()
+
+
+def worker_lost(reason: str, losses: int) -> JobError:
+    """The error of a job that took its process down too often."""
+    return _own_error(WorkerLost(reason=reason, losses=losses), "worker_lost")
+
+
+def _own_error(error: Exception, reason: str) -> JobError:
+    return JobError(type=type(error).__name__, message=str(error), reason=reason)

@@ -1,0 +1,212 @@
+"""Running one job: arguments in, function called, outcome out. Used by the child and by the test double.
+
+Only here are exceptions looked at: this is the process that has their classes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import ctypes
+import functools
+import threading
+import traceback
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from warrener import Job, RunCall, SoftTimeLimitExceeded, Task, Warrener
+from warrener.calls import decode_body
+from warrener.errors import InvalidArguments, RetryLater
+from warrener.middleware import compose
+from warrener.records import JobError
+
+from .outcomes import Failed, Outcome, Succeeded
+
+LONGEST_MESSAGE = 2_000
+LONGEST_TRACEBACK = 12_000
+"""Characters kept of an error: it travels in the dead letter's headers, which must fit one frame."""
+
+current_job: contextvars.ContextVar[Job[Any] | None] = contextvars.ContextVar("job", default=None)
+"""The job that runs here, for log lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What running a job needs: the app, what its lifespan gave, and threads for plain functions."""
+
+    app: Warrener
+    resources: Any
+    threads: Executor
+
+
+async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
+    """Run one job to its outcome. Raises nothing but CancelledError, when the process is ending."""
+    task = runtime.app.tasks.get(job.task)
+    if task is None:
+        return Failed(JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task"))
+    try:
+        args, kwargs = decode_body(body)
+        call = task.schema.bind_json(args, kwargs)
+    except InvalidArguments as error:
+        return Failed(JobError("InvalidArguments", _clip(str(error)), "", "invalid_arguments"))
+    except ValueError as error:
+        return Failed(JobError("ValueError", _clip(str(error)), "", "malformed"))
+    current_job.set(job)
+    chain = compose(
+        runtime.app.run_middleware, functools.partial(_call_function, task, runtime.threads)
+    )
+    try:
+        result = await chain(RunCall(job, call.arguments))
+    except asyncio.CancelledError as error:
+        if (running := asyncio.current_task()) and running.cancelling():
+            raise
+        return _failed(task, error)
+    except BaseException as error:  # SystemExit too: a task must not end its worker by raising
+        return _failed(task, error)
+    return _succeeded(task, result, runtime.app.settings.max_result_bytes)
+
+
+async def _call_function(task: Task[..., Any], threads: Executor, call: RunCall) -> Any:
+    arguments = dict(call.arguments)
+    if task.schema.job_parameter:
+        arguments[task.schema.job_parameter] = call.job
+    seconds = task.settings.soft_time_limit
+    if task.is_coroutine:
+        coroutine = task.function(**arguments)
+        return await (coroutine if seconds is None else _softly_limited(coroutine, seconds))
+    return await _in_thread(threads, functools.partial(task.function, **arguments), seconds)
+
+
+def _succeeded(task: Task[..., Any], result: Any, limit: int) -> Outcome:
+    try:
+        text = task.schema.encode_result(result)
+    except (ValueError, TypeError) as error:
+        message = f"what {task.name} returned does not fit its return type: {error}"
+        return Failed(JobError("InvalidResult", _clip(message), "", "invalid_result"))
+    if len(text) > limit:
+        message = f"the result takes {len(text)} bytes, more than the {limit} allowed: store it \
+elsewhere and return a reference, or raise WARRENER_MAX_RESULT_BYTES"
+        return Failed(JobError("ResultTooLarge", message, "", "result_too_large"))
+    return Succeeded(text)
+
+
+def _failed(task: Task[..., Any], error: BaseException) -> Failed:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    lines = traceback.format_exception(kind, error, _users_part(error.__traceback__))
+    text = "".join(lines)[-LONGEST_TRACEBACK:]
+    delay = error.delay if isinstance(error, RetryLater) else None
+    return Failed(
+        JobError(name, _clip(str(error)), text), task.settings.retry.covers(error), delay
+    )
+
+
+def _users_part(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """The traceback without the frames of this module, which say nothing to the task's author."""
+    outer = trace
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace or outer
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+# Soft time limits --------------------------------------------------------------------------------
+
+
+async def _softly_limited(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Any:
+    running = asyncio.current_task()
+    assert running is not None
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        running.cancel()
+
+    def reason() -> BaseException | None:
+        nonlocal expired
+        if not expired:
+            return None
+        expired = False
+        running.uncancel()
+        return SoftTimeLimitExceeded(seconds=seconds)
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        return await _driven(coroutine, reason)
+    finally:
+        timer.cancel()
+
+
+@types.coroutine
+def _driven(
+    coroutine: Coroutine[Any, Any, Any], reason: Callable[[], BaseException | None]
+) -> Generator[Any, Any, Any]:
+    """Await the coroutine, but raise `reason()` inside it in place of a cancellation that has one: so
+    a coroutine sees the same exception as a plain function, at its own await."""
+    throw: BaseException | None = None
+    while True:
+        try:
+            waits_for = coroutine.send(None) if throw is None else coroutine.throw(throw)
+        except StopIteration as stop:
+            return stop.value
+        throw = None
+        try:
+            yield waits_for
+        except asyncio.CancelledError as error:
+            throw = reason() or error
+        except BaseException as error:
+            throw = error
+
+
+def _in_thread(threads: Executor, function: Callable[[], Any], seconds: float | None) -> Awaitable[Any]:
+    loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
+    if seconds is None:
+        return loop.run_in_executor(threads, context.run, function)
+    limited = _LimitedCall(function, seconds)
+    future = loop.run_in_executor(threads, context.run, limited)
+    timer = loop.call_later(seconds, limited.interrupt)
+    future.add_done_callback(lambda _: timer.cancel())
+    return future
+
+
+class _LimitedCall:
+    """A plain function's call that another thread can interrupt between two of its bytecodes (see
+    PyThreadState_SetAsyncExc in Python's C API)."""
+
+    def __init__(self, function: Callable[[], Any], seconds: float) -> None:
+        self._function = function
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+
+    def __call__(self) -> Any:
+        with self._lock:
+            self._thread = threading.get_ident()
+        try:
+            return self._function()
+        except _Interrupted:
+            raise SoftTimeLimitExceeded(seconds=self._seconds) from None
+        finally:
+            with self._lock:
+                self._thread = None
+
+    def interrupt(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                thread, kind = ctypes.c_ulong(self._thread), ctypes.py_object(_Interrupted)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, kind)
+
+
+class _Interrupted(SoftTimeLimitExceeded):
+    """Raised into a thread, where an exception can only be given as a class."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds="its")

@@ -1,0 +1,302 @@
+"""Settlement: the only place that acknowledges. Each delivery ends here, in this order: what happened is
+stored together with what it owes, what it owes is published and confirmed, the debt is cleared, and the
+delivery is acknowledged. Killed between any two of these steps, the redelivery takes up the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import orjson
+from warrener import transitions
+from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury, bury_malformed
+from warrener.errors import StoreUnavailable
+from warrener.ids import new_id
+from warrener.messages import Foreign, Malformed, Message
+from warrener.publishing import Outgoing, Publisher
+from warrener.records import JobError
+from warrener.settings import Settings
+from warrener.store import Store
+from warrener.transitions import Reply, Transition
+
+from .deliveries import Delivery, Run
+from .outcomes import Again, Bury, Complete
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+PAUSES = (0.1, 0.3, 1.0, 2.0)
+"""Seconds between tries while Redis or RabbitMQ is away; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What must be published before a delivery is acknowledged; `token` names the run that owes it, and
+    is empty if no record says so."""
+
+    delivery: Delivery
+    outgoing: Outgoing
+    token: str = ""
+    letter: DeadLetter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """The end of a run, on its way into the store; `owes` makes the debt out of the store's answer."""
+
+    run: Run
+    move: Transition
+    owes: Callable[[Reply], Debt] | None = None
+
+
+class Settlement:
+    """Settles deliveries, as many as have ended together."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        publisher: Publisher,
+        worker: str,
+        active: dict[str, Run],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._publisher = publisher
+        self._index = DeadLetterIndex(settings, store)
+        self._worker = worker
+        self._active = active
+        self._clock = clock
+        self._endings: list[_Ending] = []
+        self._work: set[asyncio.Task[None]] = set()
+        self._storing: asyncio.Task[None] | None = None
+
+    # A run has ended -----------------------------------------------------------------------------
+
+    def finish(self, run: Run, decision: Complete | Again | Bury) -> None:
+        """Settle a run that came to this decision."""
+        self._endings.append(self._ending(run, decision))
+        if self._storing is None or self._storing.done():
+            self._storing = self._start(self._store_endings())
+
+    def _ending(self, run: Run, decision: Complete | Again | Bury) -> _Ending:
+        now, job_id, token = self._clock(), run.message.job_id, run.token
+        match decision:
+            case Complete(result):
+                ttls = (self._settings.result_ttl, self._settings.dedupe_ttl)
+                return _Ending(run, transitions.succeed(job_id, token, now, result, ttls))
+            case Again(error, delay):
+                due = now + delay
+                entry = self._history(run, error, now)
+                owed = orjson.dumps({"retry": due})
+                move = transitions.retry(job_id, token, now, error.to_json(), entry, owed, due)
+                return _Ending(run, move, lambda _: self._next_attempt(run.delivery, due, token))
+            case Bury(error):
+                entry = self._history(run, error, now)
+                move = transitions.fail(
+                    job_id, token, now, error.to_json(), entry, orjson.dumps({"dead": now})
+                )
+
+                def dead_letter(reply: Reply) -> Debt:
+                    attempts = orjson.loads(b"[" + reply[1] + b"]")
+                    return self._dead_letter(run.delivery, error, attempts, now, token)
+
+                return _Ending(run, move, dead_letter)
+
+    def _history(self, run: Run, error: JobError, now: float) -> bytes:
+        return orjson.dumps(
+            {
+                "attempt": run.message.attempt,
+                "started": run.started,
+                "finished": now,
+                "worker": self._worker,
+                "type": error.type,
+                "message": error.message,
+                "reason": error.reason,
+            }
+        )
+
+    async def _store_endings(self) -> None:
+        while self._endings:
+            endings, self._endings = self._endings, []
+            replies = await self._tried(partial(self._store.apply, [e.move for e in endings]))
+            debts = []
+            for ending, reply in zip(endings, replies, strict=True):
+                if reply[0] != b"ok":
+                    self._log_superseded(ending.run)
+                elif ending.owes is not None:
+                    debts.append(ending.owes(reply))
+                    continue
+                await self._acknowledge(ending.run.delivery)
+            if debts:
+                # Not awaited: a slow confirm must not hold up those who owe nothing.
+                self._start(self._pay(debts))
+
+    async def _acknowledge(self, delivery: Delivery) -> None:
+        await delivery.acknowledge()
+        run = self._active.get(delivery.message.job_id)
+        if run is not None and run.delivery is delivery:
+            del self._active[delivery.message.job_id]
+
+    def _log_superseded(self, run: Run) -> None:
+        log.warning(
+            "job %s attempt %d ended here after another worker had taken it over: its outcome is dropped",
+            run.message.job_id,
+            run.message.attempt,
+        )
+
+    # What is owed --------------------------------------------------------------------------------
+
+    def _next_attempt(self, delivery: Delivery, due: float, token: str) -> Debt:
+        message = replace(delivery.message.next_attempt(), due=due)
+        delay = max(0.0, due - self._clock())
+        return Debt(delivery, Outgoing(message, delivery.queue, delay), token)
+
+    def _dead_letter(
+        self,
+        delivery: Delivery,
+        error: JobError,
+        attempts: list[dict[str, Any]],
+        died: float,
+        token: str,
+    ) -> Debt:
+        death = Death(error, died, self._worker, attempts)
+        outgoing, letter = bury(delivery.message, delivery.queue, death)
+        log.warning(
+            "job %s (%s) is dead-lettered to %s.dead: %s: %s",
+            delivery.message.job_id,
+            delivery.message.task,
+            delivery.queue,
+            error.type,
+            error.message,
+        )
+        return Debt(delivery, outgoing, token, letter)
+
+    async def _pay(self, debts: Sequence[Debt]) -> None:
+        await self._publish([debt.outgoing for debt in debts])
+        letters = [debt.letter for debt in debts if debt.letter is not None]
+        if letters:
+            await self._tried(lambda: self._index.add(letters))
+        paid = [
+            transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token
+        ]
+        if paid:
+            await self._tried(lambda: self._store.apply(paid))
+        for debt in debts:
+            await self._acknowledge(debt.delivery)
+
+    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Publish all, and those that fail again, until the broker has confirmed each."""
+        left = list(outgoing)
+        for pause in _pauses():
+            faults = await self._publisher.publish_many(left)
+            left = [one for one, fault in zip(left, faults, strict=True) if fault is not None]
+            if not left:
+                return
+            log.warning(
+                "%d message(s) not published yet: %s", len(left), next(f for f in faults if f)
+            )
+            await asyncio.sleep(pause)
+
+    # Deliveries that do not run ------------------------------------------------------------------
+
+    def acknowledge(self, delivery: Delivery, why: str) -> None:
+        """Settle a delivery of an attempt that has ended before."""
+        log.info("job %s acknowledged without running: %s", delivery.message.job_id, why)
+        self._start(delivery.acknowledge())
+
+    def pass_on(self, delivery: Delivery, message: Message, delay: float) -> None:
+        """Put a job back into its queue after `delay` seconds, as `message`."""
+        self._start(self._pay([Debt(delivery, Outgoing(message, delivery.queue, delay))]))
+
+    def adopt(self, delivery: Delivery, found: Foreign) -> None:
+        """Publish a job that came without an id again with one. A crash between the confirm and the
+        acknowledgement doubles it: there is nothing by which to tell the two apart."""
+        message = replace(found.message, job_id=new_id(), created=self._clock())
+        log.info("a job of %s came without an id and is adopted as %s", message.task, message.job_id)
+        self._start(self._pay([Debt(delivery, Outgoing(message, delivery.queue))]))
+
+    def refuse(self, delivery: Delivery, found: Malformed) -> None:
+        """Dead-letter a delivery that is no job."""
+        outgoing, letter = bury_malformed(found, delivery.queue, self._clock(), self._worker)
+        log.warning("a message on %s is dead-lettered: %s", delivery.queue, found.reason)
+        self._start(self._pay([Debt(delivery, outgoing, letter=letter)]))
+
+    def repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
+        """Settle the redelivery of an attempt that ended, but may not have published what it owed."""
+        if not settled.owed:
+            self.acknowledge(delivery, "it has ended")
+        else:
+            self._start(self._repay(delivery, settled))
+
+    async def _repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
+        owed = orjson.loads(settled.owed)
+        if "retry" in owed:
+            await self._pay([self._next_attempt(delivery, owed["retry"], settled.token)])
+            return
+        status = await self._tried(lambda: self._store.status(delivery.message.job_id))
+        error = (status.error if status else None) or JobError("Unknown", "its record is gone")
+        attempts = status.attempts if status else []
+        debt = self._dead_letter(delivery, error, attempts, owed["dead"], settled.token)
+        await self._pay([debt])
+
+    async def hand_back(self, runs: Sequence[Run]) -> None:
+        """Return runs that did not end here, uncharged. Raises StoreUnavailable."""
+        try:
+            if runs:
+                released = [transitions.release(run.message.job_id, run.token) for run in runs]
+                await self._store.apply(released)
+        finally:
+            for run in runs:
+                await run.delivery.requeue()
+
+    # Trying --------------------------------------------------------------------------------------
+
+    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.ensure_future(_awaited(work))
+        self._work.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The delivery stays unsettled and comes again when this connection ends.
+            log.error("settling failed", exc_info=error)
+
+    async def _tried(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Until Redis answers: finished results are held, and since their deliveries are not
+        acknowledged, RabbitMQ sends no more than fit."""
+        for pause in _pauses():
+            try:
+                return await call()
+            except StoreUnavailable as error:
+                log.warning("held until the store answers: %s", error)
+                await asyncio.sleep(pause)
+        raise AssertionError("the pauses never end")
+
+    async def drain(self) -> None:
+        """Return once everything handed over has been settled."""
+        while self._work:
+            await asyncio.gather(*self._work, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Stop settling; what is left comes again elsewhere."""
+        for task in self._work:
+            task.cancel()
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _pauses() -> Iterator[float]:
+    yield from PAUSES
+    while True:
+        yield PAUSES[-1]
+

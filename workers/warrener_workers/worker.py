@@ -1,0 +1,294 @@
+"""One worker: the parent process that owns RabbitMQ and Redis, put together from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+from warrener import transitions
+from warrener.catalogue import Catalogue
+from warrener.client import Client
+from warrener.errors import StoreUnavailable
+from warrener.ids import new_id
+from warrener.presence import Presence, PresenceBoard
+from warrener.settings import Settings
+from warrener.transitions import Runner
+
+from . import child_backend
+from .child_pool import ChildPool, Spawn
+from .child_process import Child
+from .consumer import Consumer
+from .deliveries import Run
+from .frames import Frame, Kind
+from .intake import Intake
+from .outcomes import Lost, Outcome, Rerun, decide
+from .registry import Registry
+from .settlement import Settlement
+
+log = logging.getLogger(__name__)
+
+LIFELINE_BEAT = 1.0
+"""Seconds between two signs of life to the children."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What one worker is started with. `concurrency` counts slots per queue in each process."""
+
+    name: str
+    queues: Sequence[str]
+    concurrency: int = 4
+    processes: int = 1
+    pool: str = "processes"
+    prefetch: int | None = None
+    """Unsettled deliveries per queue; by default as many as there are slots."""
+
+    @property
+    def slots_per_child(self) -> int:
+        """Jobs that one child runs at once: prefetch counts per queue, so slots do as well."""
+        return self.concurrency * len(self.queues)
+
+    @property
+    def prefetch_per_queue(self) -> int:
+        """Deliveries that RabbitMQ sends of one queue before any is settled."""
+        return self.prefetch or self.concurrency * self.processes
+
+
+def default_name() -> str:
+    """A worker's name when none is given: host and process."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class Parts:
+    """What a worker consists of once its app's settings and tasks are known."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        mine: WorkerSettings,
+        dispatch: Callable[[Run], None],
+        clock: Callable[[], float],
+    ) -> None:
+        settings = registry.settings
+        self.settings = settings
+        self.active: dict[str, Run] = {}
+        self.client = Client(settings, mine.queues, clock=clock)
+        self.store = self.client.store
+        self.board = PresenceBoard(settings, self.store)
+        self.presence = _presence(mine, clock())
+        self.settlement = Settlement(
+            settings, self.store, self.client.publisher, mine.name, self.active, clock
+        )
+        self.intake = Intake(
+            settings,
+            self.store,
+            self.board,
+            self.settlement,
+            Runner(self.presence.owner, mine.name),
+            registry,
+            self.active,
+            dispatch,
+            clock,
+        )
+        self.consumer = Consumer(
+            settings,
+            f"warrener worker {mine.name}",
+            mine.queues,
+            mine.prefetch_per_queue,
+            self.intake.take,
+        )
+
+    def current_presence(self, now: float) -> Presence:
+        """What this worker says of itself now: jobs are listed once they have run for a beat."""
+        listed = [r for r in self.active.values() if now - r.claimed >= self.settings.beat]
+        running = [
+            {
+                "id": run.message.job_id,
+                "task": run.message.task,
+                "queue": run.delivery.queue,
+                "attempt": run.message.attempt,
+                "token": run.token,
+                "started": run.started,
+            }
+            for run in listed
+        ]
+        return replace(self.presence, seen=now, busy=len(self.active), running=running)
+
+
+def _presence(mine: WorkerSettings, now: float) -> Presence:
+    return Presence(
+        owner=new_id(),
+        name=mine.name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=version("warrener"),
+        queues=list(mine.queues),
+        pool=mine.pool,
+        slots=mine.slots_per_child * mine.processes,
+        started=now,
+        seen=now,
+    )
+
+
+class Worker:
+    """Runs jobs from its queues until told to stop."""
+
+    def __init__(
+        self, mine: WorkerSettings, spawn: Spawn, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._mine = mine
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pool = ChildPool(
+            spawn, self, processes=mine.processes, slots=mine.slots_per_child
+        )
+        self._parts: Parts
+
+    def stop(self) -> None:
+        """Ask the worker to finish what runs and return."""
+        self._stop.set()
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Work until stop() is called. Raises PoolBroken when children do not start, and at the start
+        WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch."""
+        self._track(self._beat_children())
+        try:
+            registry = await self._pool.start()
+            self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
+            self._pool.neighbour_grace = self._parts.settings.neighbour_grace
+            try:
+                await self._work(self._parts, registry, on_ready)
+            finally:
+                await self._finish(self._parts)
+        finally:
+            await self._pool.stop()
+            for task in self._tasks:
+                task.cancel()
+
+    async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
+        await parts.store.ping()
+        await parts.board.take_name(parts.presence)
+        self._track(self._beat(parts))
+        await Catalogue(parts.settings, parts.store).publish(registry.catalogue)
+        # Only now: a worker that cannot import its app must not hold a single message.
+        await parts.consumer.start()
+        log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
+        on_ready()
+        stopped = asyncio.ensure_future(self._stop.wait())
+        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if self._pool.broken.done():
+            raise self._pool.broken.result()
+
+    # What the pool tells -------------------------------------------------------------------------
+
+    def ended(self, run: Run, outcome: Outcome) -> None:
+        """A run came to this outcome: decide, then settle."""
+        decision = decide(outcome, run.message, run.spec)
+        if isinstance(decision, Rerun):
+            run.alone, run.started = True, self._clock()
+            self._pool.dispatch(run)
+        else:
+            self._parts.settlement.finish(run, decision)
+
+    def lost(self, run: Run, reason: str, *, charged: bool) -> None:
+        """A run's process died under it. Only a job that was alone in it is charged: among several,
+        nobody knows whose fault it was, and each runs again alone."""
+        if charged:
+            self._track(self._charge(run, reason))
+            return
+        log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
+        self.ended(run, Lost(reason, run.losses))
+
+    async def _charge(self, run: Run, reason: str) -> None:
+        try:
+            lose = transitions.lose(run.message.job_id, run.token)
+            [reply] = await self._parts.store.apply([lose])
+            run.losses = int(reply[1]) if reply[0] == b"ok" else run.losses
+        except StoreUnavailable:
+            run.losses += 1
+        self.ended(run, Lost(reason, run.losses))
+
+    def progressed(self, run: Run, report: bytes) -> None:
+        """A run reported how far it is."""
+        move = transitions.progress(run.message.job_id, run.token, report)
+        self._track(self._show_progress(move))
+
+    async def _show_progress(self, move: transitions.Transition) -> None:
+        try:
+            await self._parts.store.apply([move])
+        except StoreUnavailable as error:
+            log.debug("progress not shown: %s", error)
+
+    def asked_to_send(self, child: Child, frame: Frame) -> None:
+        """Code inside a task submits jobs: publish them, and answer once they are confirmed."""
+        self._track(self._send_for(child, frame))
+
+    async def _send_for(self, child: Child, frame: Frame) -> None:
+        answers = await self._parts.client.submit(child_backend.unpack(frame))
+        packed = [child_backend.pack_answer(answer) for answer in answers]
+        child.link.say(Kind.SENT, {"n": frame.header["n"], "answers": packed})
+
+    def _track(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Signs of life -------------------------------------------------------------------------------
+
+    async def _beat_children(self) -> None:
+        while True:
+            self._pool.beat()
+            await asyncio.sleep(LIFELINE_BEAT)
+
+    async def _beat(self, parts: Parts) -> None:
+        while True:
+            try:
+                await parts.board.renew(parts.current_presence(self._clock()))
+            except StoreUnavailable as error:
+                log.warning("this worker's presence is not renewed: %s", error)
+            await asyncio.sleep(parts.settings.beat)
+
+    # The end -------------------------------------------------------------------------------------
+
+    async def _finish(self, parts: Parts) -> None:
+        """Take no more, let what runs finish within the grace, hand back the rest."""
+        await parts.consumer.pause()
+        await parts.intake.drain()
+        await self._hand_back(parts, self._pool.unstarted())
+        await self._until_idle(parts.settings.grace)
+        await self._hand_back(parts, await self._pool.stop())
+        try:
+            async with asyncio.timeout(parts.settings.connect_timeout):
+                await parts.settlement.drain()
+        except TimeoutError:
+            log.warning("some deliveries are left to be delivered again")
+        parts.settlement.abandon()
+        await parts.consumer.close()
+        try:
+            await parts.board.leave(parts.presence)
+        except StoreUnavailable as error:
+            log.debug("presence left to lapse: %s", error)
+        await parts.client.close()
+
+    async def _hand_back(self, parts: Parts, runs: list[Run]) -> None:
+        try:
+            await parts.settlement.hand_back(runs)
+        except StoreUnavailable as error:
+            log.warning("%d job(s) come back once their claims lapse: %s", len(runs), error)
+
+    async def _until_idle(self, grace: float) -> None:
+        deadline = time.monotonic() + grace
+        if running := self._pool.running:
+            log.info("finishing %d job(s), within %g s", len(running), grace)
+        while self._pool.running and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
