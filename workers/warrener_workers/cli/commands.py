@@ -16,7 +16,7 @@ from warrener import (
 )
 
 from ..child_pool import PoolBroken
-from . import api, dead, jobs, queues, worker
+from . import api, dead, dev, jobs, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.command("worker")(worker.worker)
 app.command("api")(api.api)
+app.command("dev")(dev.dev)
 app.command("submit")(jobs.submit)
 app.command("job")(jobs.job)
 app.command("status")(jobs.status)

@@ -120,11 +120,10 @@ class ServerProcess:
                 f"{self.name} was started from the thread {threading.current_thread().name!r}: "
                 "the kernel would kill it when that thread ends; start it from the main thread"
             )
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             return subprocess.Popen(
-                [*launcher, *self._command],
+                dying_with_me(self._command),
                 env=dict(self._env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -132,6 +131,12 @@ class ServerProcess:
                 # Ctrl-C in the terminal is for the parent, which then stops its servers.
                 start_new_session=True,
             )
+
+
+def dying_with_me(command: Sequence[str]) -> list[str]:
+    """The command, started so that the kernel kills it when this process ends, however it ends. Start
+    it from the main thread: the kernel means the thread that started it."""
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
 
 
 def clean_environment(home: Path) -> dict[str, str]:
