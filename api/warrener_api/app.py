@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+
 from warrener import Warrener
 
 from .routes import dead_letters, health, jobs, queues

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
 from warrener.dead_letters import DeadLetter
 from warrener.records import JobStatus
 

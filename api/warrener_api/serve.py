@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fastapi import FastAPI
+
 from warrener import AppImportError
 from warrener.app import load_app
 

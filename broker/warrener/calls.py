@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
 
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """Arguments that have been checked, by name, as the function gets them."""
@@ -40,7 +41,9 @@ class CallSchema:
         try:
             return typing.get_type_hints(self._function, include_extras=True)
         except NameError as error:
-            raise TaskSignatureError(task=self.task, reason=f"a type is unknown: {error}") from error
+            raise TaskSignatureError(
+                task=self.task, reason=f"a type is unknown: {error}"
+            ) from error
 
     @cached_property
     def job_parameter(self) -> str | None:
@@ -116,7 +119,9 @@ class CallSchema:
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         names = list(self.parameters)
-        positional = [n for n in names if self.parameters[n].kind is not inspect.Parameter.KEYWORD_ONLY]
+        positional = [
+            n for n in names if self.parameters[n].kind is not inspect.Parameter.KEYWORD_ONLY
+        ]
         if len(args) > len(positional):
             reason = f"{len(args)} positional arguments were given, and it takes {len(positional)}"
             raise self._invalid(reason)
@@ -136,7 +141,9 @@ class CallSchema:
             reason = "; ".join(f"{p['at']}: {p['message']}" for p in problems)
             raise self._invalid(reason, problems) from error
 
-    def _invalid(self, reason: str, problems: list[dict[str, str]] | None = None) -> InvalidArguments:
+    def _invalid(
+        self, reason: str, problems: list[dict[str, str]] | None = None
+    ) -> InvalidArguments:
         problems = problems or [{"at": "arguments", "message": reason}]
         return InvalidArguments(task=self.task, reason=reason, problems=problems)
 

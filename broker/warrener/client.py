@@ -12,7 +12,7 @@ from . import ids, transitions
 from .catalogue import Catalogue
 from .errors import IdempotencyConflict, PayloadTooLarge, StoreUnavailable, WarrenerError
 from .messages import Message
-from .publishing import Outgoing, Publisher
+from .publishing import Outgoing, Publisher, Publishes
 from .records import JobStatus
 from .settings import Settings
 from .store import Store, log, open_client
@@ -44,7 +44,7 @@ class Backend(Protocol):
     async def status(self, job_id: str) -> JobStatus | None:
         """The job's record, or None if it is not known."""
 
-    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """The job's record once it has ended, or after `timeout` seconds as it stands."""
 
     async def close(self) -> None:
@@ -70,11 +70,11 @@ class Client:
         queues: Iterable[str],
         *,
         store: Store | None = None,
-        publisher: Publisher | None = None,
+        publisher: Publishes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self.publisher = publisher or Publisher(settings, "warrener producer", queues)
+        self.publisher: Publishes = publisher or Publisher(settings, "warrener producer", queues)
         self.store = store or Store(settings, open_client(settings), clock)
         self.catalogue = Catalogue(settings, self.store)
         self._waiter = Waiter(self.store)
@@ -147,7 +147,7 @@ class Client:
         """The job's record, or None if it is not known. Raises StoreUnavailable."""
         return await self.store.status(job_id)
 
-    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """See Backend.wait. Raises StoreUnavailable."""
         return await self._waiter.wait(job_id, timeout)
 

@@ -87,7 +87,7 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
         f"{_PREFIX}type": _short(death.error.type),
         f"{_PREFIX}message": _short(death.error.message),
         f"{_PREFIX}traceback": _short(death.error.traceback),
-        f"{_PREFIX}at": death.died,
+        f"{_PREFIX}at": round(death.died * 1000),
         f"{_PREFIX}worker": death.worker,
         f"{_PREFIX}attempts": _fitting(letter.attempts),
     }
@@ -95,7 +95,9 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
     return Outgoing(corpse, queue, dead=True), letter
 
 
-def bury_malformed(found: Malformed, queue: str, died: float, worker: str) -> tuple[Outgoing, DeadLetter]:
+def bury_malformed(
+    found: Malformed, queue: str, died: float, worker: str
+) -> tuple[Outgoing, DeadLetter]:
     """The same for a delivery that was no job."""
     message = Message(found.job_id or "", found.task or "", found.body, created=died)
     error = JobError("MalformedMessage", found.reason, "", "malformed")
@@ -112,7 +114,7 @@ def read(message: Message, queue: str) -> DeadLetter:
 
     reason = text("reason", "undelivered")
     error = JobError(text("type", "Undelivered"), text("message"), text("traceback"), reason)
-    at = headers.get(f"{_PREFIX}at", 0.0)
+    at = headers.get(f"{_PREFIX}at", 0)
     try:
         attempts = orjson.loads(text("attempts", "[]"))
     except orjson.JSONDecodeError:
@@ -126,7 +128,7 @@ def read(message: Message, queue: str) -> DeadLetter:
         attempt=message.attempt,
         reason=reason,
         error=error,
-        died=at if isinstance(at, (int, float)) else 0.0,
+        died=at / 1000 if isinstance(at, int) else 0.0,
         worker=text("worker"),
         attempts=attempts,
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),

@@ -46,7 +46,7 @@ class JobHandle(Generic[R]):
             raise JobNotFound(job_id=self.id)
         return status
 
-    async def result(self, timeout: float | None = None) -> R:  # noqa: ASYNC109
+    async def result(self, timeout: float | None = None) -> R:
         """What the task returned, as the type its signature says, once it has ended; waits at most
         `timeout` seconds. Raises JobFailed, JobRevoked, ResultTimeout, ResultExpired, JobNotFound,
         StoreUnavailable, and WaitInsideJob inside a running job."""

@@ -37,8 +37,6 @@ class Job(Generic[R]):
         """Show in the job's record how far it has come, in units of the task's own."""
         self.show({"done": done, "total": total, "note": note})
 
-    def report_progress_sync(
-        self, done: float, total: float | None = None, note: str = ""
-    ) -> None:
+    def report_progress_sync(self, done: float, total: float | None = None, note: str = "") -> None:
         """The same for plain functions."""
         self.show({"done": done, "total": total, "note": note})

@@ -6,7 +6,6 @@ decoded outside the process that runs the task.
 
 from __future__ import annotations
 
-import math
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ Headers = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One attempt at one job. Times are Unix seconds."""
+    """One attempt at one job. Times are Unix seconds here, and whole milliseconds in the headers."""
 
     job_id: str
     task: str
@@ -84,11 +83,11 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
         "generation": message.generation,
     }
     if message.due is not None:
-        headers["due"] = message.due
+        headers["due"] = _to_ms(message.due)
     if message.parks:
         headers["parks"] = message.parks
     if message.waiting_since is not None:
-        headers["waiting_since"] = message.waiting_since
+        headers["waiting_since"] = _to_ms(message.waiting_since)
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
@@ -117,9 +116,9 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         attempt=headers.get("attempt", 1),
         generation=headers.get("generation", 0),
         created=stamp.timestamp() if stamp else 0.0,
-        due=headers.get("due"),
+        due=_from_ms(headers.get("due")),
         parks=headers.get("parks", 0),
-        waiting_since=headers.get("waiting_since"),
+        waiting_since=_from_ms(headers.get("waiting_since")),
         extra=_extra(headers),
     )
     return message if job_id else Foreign(message)
@@ -144,6 +143,20 @@ def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | No
             return f"header {name!r} is {value!r} instead of a whole number from {least}"
     for name in ("due", "waiting_since"):
         value = headers.get(name)
-        if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
-            return f"header {name!r} is {value!r} instead of Unix seconds"
+        if value is not None and not (type(value) is int and 0 <= value < _FAR_FUTURE_MS):
+            return f"header {name!r} is {value!r} instead of Unix milliseconds"
     return None
+
+
+_FAR_FUTURE_MS = 253_402_300_800_000
+"""The year 10000, after which Python's datetime ends."""
+
+
+def _to_ms(seconds: float) -> int:
+    # A whole number: pamqp writes a Python float as AMQP's 32-bit one, which is wrong by a minute for
+    # a time of today.
+    return round(seconds * 1000)
+
+
+def _from_ms(value: int | None) -> float | None:
+    return None if value is None else value / 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiormq
 from aiormq import spec
@@ -32,6 +33,25 @@ class Outgoing:
     queue: str
     delay: float = 0.0
     dead: bool = False
+
+
+class Publishes(Protocol):
+    """What others need of a publisher; the double for tests has it as well."""
+
+    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
+        """Publish all; one answer for each, in order: None, or what was wrong."""
+
+    async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
+        """Ready messages and consumers of a queue, or None if it does not exist."""
+
+    async def ready(self) -> None:
+        """Return if the broker answers."""
+
+    async def spare_channel(self) -> Channel:
+        """A channel of the caller's own, which the caller closes."""
+
+    async def close(self) -> None:
+        """Close the connection."""
 
 
 class Publisher:

@@ -78,7 +78,9 @@ class _Letter:
         self.delivered = delivered
         self.message = found if isinstance(found, Message) else None
         if isinstance(found, Malformed):
-            stand_in = Message(found.job_id or "", found.task or "", found.body, extra=found.headers)
+            stand_in = Message(
+                found.job_id or "", found.task or "", found.body, extra=found.headers
+            )
             self.facts = read(stand_in, queue)
         else:
             self.facts = read(self.message or found.message, queue)  # type: ignore[union-attr]
@@ -99,7 +101,10 @@ class Replayer:
         in its order. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
         report = ReplayReport(queue)
         dead_queue = self._names.dead_queue(queue)
-        async with one_pass(self._client.publisher, dead_queue, exclusive=True) as (channel, groups):
+        async with one_pass(self._client.publisher, dead_queue, exclusive=True) as (
+            channel,
+            groups,
+        ):
             async for group in groups:
                 letters = [_Letter(delivered, queue) for delivered in group]
                 report.seen += len(letters)

@@ -21,7 +21,9 @@ class Backoff:
     maximum: float
     jitter: float
 
-    def delay(self, attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+    def delay(
+        self, attempt: int, uniform: Callable[[float, float], float] = random.uniform
+    ) -> float:
         """Seconds to wait after failed attempt number `attempt` (1 for the first): exponential,
         capped at `maximum`, moved by up to ± `jitter` of itself so that retries do not march in step.
         """

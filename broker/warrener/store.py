@@ -32,7 +32,16 @@ _SCRIPTS = {
 _HASHES = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
 
 # Replies that mean "not now" rather than "you are wrong": the store counts as away.
-_AWAY = ("OOM", "READONLY", "LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "WRONGPASS")
+_AWAY = (
+    "OOM",
+    "READONLY",
+    "LOADING",
+    "MISCONF",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOAUTH",
+    "WRONGPASS",
+)
 
 
 def open_client(settings: Settings) -> Client:

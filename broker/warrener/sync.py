@@ -26,6 +26,10 @@ class Portal:
         """Use this loop, which runs in another thread already, instead of one of our own."""
         self._loop, self._pid = loop, os.getpid()
 
+    def release(self) -> None:
+        """Forget an adopted loop; the next call starts one of our own."""
+        self._loop = None
+
     def run(self, call: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:
         """Run the coroutine that `call` makes and return its result. Raises SyncCallOnLoop where an
         event loop runs, which this would block."""

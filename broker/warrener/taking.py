@@ -11,7 +11,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from .errors import QueueBusy, QueueNotFound
-from .publishing import Publisher
+from .publishing import Publishes
 
 WINDOW = 100
 """Messages held at once: few, since what is held when this process dies comes back out of order."""
@@ -21,7 +21,7 @@ SILENCE = 2.0
 
 @asynccontextmanager
 async def one_pass(
-    publisher: Publisher, queue: str, *, exclusive: bool
+    publisher: Publishes, queue: str, *, exclusive: bool
 ) -> AsyncIterator[tuple[Channel, AsyncIterator[list[DeliveredMessage]]]]:
     """A channel, and the messages that the queue holds now, in groups to be settled before the next is
     asked for; with `exclusive`, nobody else consumes meanwhile. What is not acknowledged goes back.

@@ -114,7 +114,9 @@ class Signature(Generic[R]):
 class Task(Generic[P, R]):
     """A function that can be sent to a worker. Calling it calls the function."""
 
-    def __init__(self, app: Sender, function: Callable[..., Any], name: str, settings: TaskSettings):
+    def __init__(
+        self, app: Sender, function: Callable[..., Any], name: str, settings: TaskSettings
+    ):
         self.app = app
         self.function = function
         self.name = name
@@ -249,5 +251,3 @@ class TaskDecorator:
         if function is None:
             return TaskDecorator(self._declare, replace(self._settings, **settings))
         return self._declare(function, self._settings)
-
-

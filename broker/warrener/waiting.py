@@ -33,8 +33,9 @@ class Waiter:
         self._waits: dict[str, _Wait] = {}
         self._pubsub: Any = None
         self._listening: asyncio.Task[None] | None = None
+        self._subscribing = asyncio.Lock()
 
-    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """The job's record as soon as it has ended, or as it stands after `timeout` seconds (None:
         no limit); None for a job that is not known. Raises StoreUnavailable."""
         status = await self._store.status(job_id)
@@ -60,7 +61,9 @@ class Waiter:
         wait = self._waits.setdefault(channel, _Wait())
         wait.count += 1
         if wait.count == 1:
-            async with self._store.reachable():
+            # One at a time: redis-py would open a connection for each of several first subscribers,
+            # and listen on the last of them alone.
+            async with self._subscribing, self._store.reachable():
                 if self._pubsub is None:
                     self._pubsub = self._store.client.pubsub()
                 await self._pubsub.subscribe(channel)
@@ -78,18 +81,18 @@ class Waiter:
             channel = self._store.keys.ended(job_id)
             del self._waits[channel]
             with contextlib.suppress(StoreUnavailable):
-                async with self._store.reachable():
-                    await self._pubsub.unsubscribe(channel)
+                async with self._subscribing, self._store.reachable():
+                    if self._pubsub is not None and channel not in self._waits:
+                        await self._pubsub.unsubscribe(channel)
 
     async def _listen(self) -> None:
         try:
             async with self._store.reachable():
                 async for event in self._pubsub.listen():
                     wait = self._waits.get(event["channel"].decode())
-                    if wait is None:
-                        continue
-                    wait.subscribed.set()
-                    if event["type"] == "message":
+                    if wait is not None and event["type"] == "subscribe":
+                        wait.subscribed.set()
+                    elif wait is not None and event["type"] == "message":
                         wait.ended.set()
         except StoreUnavailable as error:
             # Waiters read the record again within `recheck`, and the next one subscribes anew.

@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import orjson
+
 from warrener import Job, Warrener, WarrenerError
 from warrener.app import load_app
 

@@ -59,7 +59,7 @@ class ChildBackend:
         """The job's record, or None if it is not known."""
         return await self._store.status(job_id)
 
-    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:  # noqa: ASYNC109
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """The record of a job that has ended. Raises WaitInsideJob for one that has not."""
         status = await self.status(job_id)
         if status is None or status.is_terminal:

@@ -67,6 +67,7 @@ class ChildPool:
         self._starts: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._stopping = False
+        self._change: asyncio.Future[None] | None = None
         self.registry: asyncio.Future[Registry] = asyncio.get_running_loop().create_future()
         self.broken: asyncio.Future[PoolBroken] = asyncio.get_running_loop().create_future()
 
@@ -123,6 +124,7 @@ class ChildPool:
         if not child.alone and not child.closing and not self._stopping:
             self._start_child(alone=False)
         self._assign()
+        self._changed()
 
     def _break(self, reason: str) -> None:
         if not self.broken.done():
@@ -229,6 +231,7 @@ class ChildPool:
                 case Kind.READY:
                     self._became_ready(child)
         self._assign()
+        self._changed()
 
     def _became_ready(self, child: Child) -> None:
         child.ready = True
@@ -255,6 +258,16 @@ class ChildPool:
         self._waiting.clear()
         self._waiting_alone.clear()
         return runs
+
+    async def until_idle(self) -> None:
+        """Return once nothing runs."""
+        while self.running:
+            self._change = asyncio.get_running_loop().create_future()
+            await self._change
+
+    def _changed(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
 
     @property
     def running(self) -> list[Run]:

@@ -120,7 +120,11 @@ def _arguments(
         "log-level": settings.log_level,
         "log-format": settings.log_format,
     }
-    return ["-m", "warrener_workers.child", *(f"--{name}={value}" for name, value in values.items())]
+    return [
+        "-m",
+        "warrener_workers.child",
+        *(f"--{name}={value}" for name, value in values.items()),
+    ]
 
 
 async def _watch(

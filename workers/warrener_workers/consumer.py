@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractConnection
 from aiormq import spec
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
+
 from warrener import topology
 from warrener.connection import LOST, connect, open_channel
 from warrener.errors import BrokerUnavailable
@@ -70,7 +71,9 @@ class Consumer:
             raise BrokerUnavailable(url=self._settings.shown_amqp_url, reason=error) from error
 
     async def _server_cancelled(self, frame: spec.Basic.Cancel) -> None:
-        log.warning("RabbitMQ cancelled the consumer of %s", self._queues.get(frame.consumer_tag or ""))
+        log.warning(
+            "RabbitMQ cancelled the consumer of %s", self._queues.get(frame.consumer_tag or "")
+        )
         self._cancelled.set()
 
     async def _keep(self) -> None:
@@ -104,7 +107,8 @@ class Consumer:
 
     async def _arrived(self, message: DeliveredMessage) -> None:
         method, channel = message.delivery, message.channel
-        assert isinstance(method, spec.Basic.Deliver) and isinstance(channel, Channel)
+        assert isinstance(method, spec.Basic.Deliver)
+        assert isinstance(channel, Channel)
         queue = self._queues[method.consumer_tag or ""]
         found = decode(message.header.properties, message.body)
         job = found if isinstance(found, Message) else _NO_JOB

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiormq
 from aiormq.channel import Channel
+
 from warrener.messages import Message
 
 from .registry import TaskSpec

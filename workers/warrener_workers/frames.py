@@ -74,7 +74,9 @@ class Splitter:
                 break
             header_at = at + _PREFIX.size
             body_at = header_at + header_length
-            frames.append(_frame(kind, bytes(buffer[header_at:body_at]), bytes(buffer[body_at:end])))
+            frames.append(
+                _frame(kind, bytes(buffer[header_at:body_at]), bytes(buffer[body_at:end]))
+            )
             at = end
         del buffer[:at]
         return frames

@@ -14,12 +14,11 @@ from warrener.messages import Foreign, Malformed, Message
 from warrener.presence import PresenceBoard
 from warrener.records import JobError
 from warrener.retry import NEVER
-from warrener.settings import Settings
-from warrener.store import Store
 from warrener.topology import TICK
-from warrener.transitions import Granted, Held, Runner, Settled, Stale, Verdict
+from warrener.transitions import Granted, Held, Settled, Stale, Verdict
 
 from .consumer import Arrival
+from .context import Context
 from .deliveries import Delivery, Run
 from .outcomes import Bury, worker_lost
 from .registry import Registry, TaskSpec
@@ -37,27 +36,23 @@ class Intake:
 
     def __init__(
         self,
-        settings: Settings,
-        store: Store,
+        context: Context,
         board: PresenceBoard,
         settlement: Settlement,
-        runner: Runner,
         registry: Registry,
-        active: dict[str, Run],
         dispatch: Callable[[Run], None],
-        clock: Callable[[], float],
     ) -> None:
-        self._settings = settings
-        self._store = store
+        self._settings = context.settings
+        self._store = context.store
+        self._runner = context.runner
+        self._clock = context.clock
+        self._active = context.active
         self._board = board
         self._settlement = settlement
-        self._runner = runner
         self._registry = registry
         self._dispatch = dispatch
-        self._clock = clock
         self._claiming: set[asyncio.Task[None]] = set()
-        self._store_answers_since = clock()
-        self._active = active
+        self._store_answers_since = context.clock()
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Deal with these deliveries; returns at once."""
@@ -99,7 +94,9 @@ class Intake:
         since = message.waiting_since if message.waiting_since is not None else now
         left = self._settings.unknown_task_grace - (now - since)
         delay = min(_growing(message.parks, LONGEST_UNKNOWN_PARK), max(left, 0.0) + TICK)
-        log.info("no task %r here: job %s waits for a worker that has it", message.task, message.job_id)
+        log.info(
+            "no task %r here: job %s waits for a worker that has it", message.task, message.job_id
+        )
         waiting = replace(message.parked(), waiting_since=since)
         self._settlement.pass_on(delivery, waiting, delay)
 

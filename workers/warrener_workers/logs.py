@@ -61,7 +61,9 @@ class TextLines(logging.Formatter):
 
     def __init__(self, worker: str) -> None:
         self.converter = time.gmtime
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        super().__init__(
+            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
         self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:

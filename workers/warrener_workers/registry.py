@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+
 from warrener import Settings, Warrener
 from warrener.catalogue import CatalogueEntry
 from warrener.retry import Backoff

@@ -46,7 +46,9 @@ async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
     """Run one job to its outcome. Raises nothing but CancelledError, when the process is ending."""
     task = runtime.app.tasks.get(job.task)
     if task is None:
-        return Failed(JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task"))
+        return Failed(
+            JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task")
+        )
     try:
         args, kwargs = decode_body(body)
         call = task.schema.bind_json(args, kwargs)
@@ -95,13 +97,15 @@ elsewhere and return a reference, or raise WARRENER_MAX_RESULT_BYTES"
 
 def _failed(task: Task[..., Any], error: BaseException) -> Failed:
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
     lines = traceback.format_exception(kind, error, _users_part(error.__traceback__))
     text = "".join(lines)[-LONGEST_TRACEBACK:]
     delay = error.delay if isinstance(error, RetryLater) else None
-    return Failed(
-        JobError(name, _clip(str(error)), text), task.settings.retry.covers(error), delay
-    )
+    return Failed(JobError(name, _clip(str(error)), text), task.settings.retry.covers(error), delay)
 
 
 def _users_part(trace: types.TracebackType | None) -> types.TracebackType | None:
@@ -165,7 +169,9 @@ def _driven(
             throw = error
 
 
-def _in_thread(threads: Executor, function: Callable[[], Any], seconds: float | None) -> Awaitable[Any]:
+def _in_thread(
+    threads: Executor, function: Callable[[], Any], seconds: float | None
+) -> Awaitable[Any]:
     loop = asyncio.get_running_loop()
     context = contextvars.copy_context()
     if seconds is None:

@@ -12,17 +12,17 @@ from functools import partial
 from typing import Any, TypeVar
 
 import orjson
+
 from warrener import transitions
 from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury, bury_malformed
 from warrener.errors import StoreUnavailable
 from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
-from warrener.publishing import Outgoing, Publisher
+from warrener.publishing import Outgoing, Publishes
 from warrener.records import JobError
-from warrener.settings import Settings
-from warrener.store import Store
 from warrener.transitions import Reply, Transition
 
+from .context import Context
 from .deliveries import Delivery, Run
 from .outcomes import Again, Bury, Complete
 
@@ -56,22 +56,14 @@ class _Ending:
 class Settlement:
     """Settles deliveries, as many as have ended together."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        publisher: Publisher,
-        worker: str,
-        active: dict[str, Run],
-        clock: Callable[[], float],
-    ) -> None:
-        self._settings = settings
-        self._store = store
+    def __init__(self, context: Context, publisher: Publishes) -> None:
+        self._settings = context.settings
+        self._store = context.store
+        self._worker = context.runner.worker
+        self._clock = context.clock
+        self._active = context.active
         self._publisher = publisher
-        self._index = DeadLetterIndex(settings, store)
-        self._worker = worker
-        self._active = active
-        self._clock = clock
+        self._index = DeadLetterIndex(context.settings, context.store)
         self._endings: list[_Ending] = []
         self._work: set[asyncio.Task[None]] = set()
         self._storing: asyncio.Task[None] | None = None
@@ -182,9 +174,7 @@ class Settlement:
         letters = [debt.letter for debt in debts if debt.letter is not None]
         if letters:
             await self._tried(lambda: self._index.add(letters))
-        paid = [
-            transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token
-        ]
+        paid = [transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token]
         if paid:
             await self._tried(lambda: self._store.apply(paid))
         for debt in debts:
@@ -218,7 +208,9 @@ class Settlement:
         """Publish a job that came without an id again with one. A crash between the confirm and the
         acknowledgement doubles it: there is nothing by which to tell the two apart."""
         message = replace(found.message, job_id=new_id(), created=self._clock())
-        log.info("a job of %s came without an id and is adopted as %s", message.task, message.job_id)
+        log.info(
+            "a job of %s came without an id and is adopted as %s", message.task, message.job_id
+        )
         self._start(self._pay([Debt(delivery, Outgoing(message, delivery.queue))]))
 
     def refuse(self, delivery: Delivery, found: Malformed) -> None:
@@ -299,4 +291,3 @@ def _pauses() -> Iterator[float]:
     yield from PAUSES
     while True:
         yield PAUSES[-1]
-

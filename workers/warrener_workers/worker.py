@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -18,13 +19,13 @@ from warrener.client import Client
 from warrener.errors import StoreUnavailable
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
-from warrener.settings import Settings
 from warrener.transitions import Runner
 
 from . import child_backend
 from .child_pool import ChildPool, Spawn
 from .child_process import Child
 from .consumer import Consumer
+from .context import Context
 from .deliveries import Run
 from .frames import Frame, Kind
 from .intake import Intake
@@ -76,29 +77,16 @@ class Parts:
         dispatch: Callable[[Run], None],
         clock: Callable[[], float],
     ) -> None:
-        settings = registry.settings
-        self.settings = settings
-        self.active: dict[str, Run] = {}
-        self.client = Client(settings, mine.queues, clock=clock)
-        self.store = self.client.store
-        self.board = PresenceBoard(settings, self.store)
+        self.settings = registry.settings
+        self.client = Client(self.settings, mine.queues, clock=clock)
         self.presence = _presence(mine, clock())
-        self.settlement = Settlement(
-            settings, self.store, self.client.publisher, mine.name, self.active, clock
-        )
-        self.intake = Intake(
-            settings,
-            self.store,
-            self.board,
-            self.settlement,
-            Runner(self.presence.owner, mine.name),
-            registry,
-            self.active,
-            dispatch,
-            clock,
-        )
+        runner = Runner(self.presence.owner, mine.name)
+        self.context = Context(self.settings, self.client.store, runner, clock)
+        self.board = PresenceBoard(self.settings, self.client.store)
+        self.settlement = Settlement(self.context, self.client.publisher)
+        self.intake = Intake(self.context, self.board, self.settlement, registry, dispatch)
         self.consumer = Consumer(
-            settings,
+            self.settings,
             f"warrener worker {mine.name}",
             mine.queues,
             mine.prefetch_per_queue,
@@ -107,7 +95,7 @@ class Parts:
 
     def current_presence(self, now: float) -> Presence:
         """What this worker says of itself now: jobs are listed once they have run for a beat."""
-        listed = [r for r in self.active.values() if now - r.claimed >= self.settings.beat]
+        listed = [r for r in self.context.active.values() if now - r.claimed >= self.settings.beat]
         running = [
             {
                 "id": run.message.job_id,
@@ -119,7 +107,7 @@ class Parts:
             }
             for run in listed
         ]
-        return replace(self.presence, seen=now, busy=len(self.active), running=running)
+        return replace(self.presence, seen=now, busy=len(self.context.active), running=running)
 
 
 def _presence(mine: WorkerSettings, now: float) -> Presence:
@@ -147,9 +135,7 @@ class Worker:
         self._clock = clock
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pool = ChildPool(
-            spawn, self, processes=mine.processes, slots=mine.slots_per_child
-        )
+        self._pool = ChildPool(spawn, self, processes=mine.processes, slots=mine.slots_per_child)
         self._parts: Parts
 
     def stop(self) -> None:
@@ -174,10 +160,10 @@ class Worker:
                 task.cancel()
 
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
-        await parts.store.ping()
+        await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
         self._track(self._beat(parts))
-        await Catalogue(parts.settings, parts.store).publish(registry.catalogue)
+        await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
         await parts.consumer.start()
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
@@ -212,7 +198,7 @@ class Worker:
     async def _charge(self, run: Run, reason: str) -> None:
         try:
             lose = transitions.lose(run.message.job_id, run.token)
-            [reply] = await self._parts.store.apply([lose])
+            [reply] = await self._parts.client.store.apply([lose])
             run.losses = int(reply[1]) if reply[0] == b"ok" else run.losses
         except StoreUnavailable:
             run.losses += 1
@@ -225,7 +211,7 @@ class Worker:
 
     async def _show_progress(self, move: transitions.Transition) -> None:
         try:
-            await self._parts.store.apply([move])
+            await self._parts.client.store.apply([move])
         except StoreUnavailable as error:
             log.debug("progress not shown: %s", error)
 
@@ -287,8 +273,8 @@ class Worker:
             log.warning("%d job(s) come back once their claims lapse: %s", len(runs), error)
 
     async def _until_idle(self, grace: float) -> None:
-        deadline = time.monotonic() + grace
         if running := self._pool.running:
             log.info("finishing %d job(s), within %g s", len(running), grace)
-        while self._pool.running and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._pool.until_idle()

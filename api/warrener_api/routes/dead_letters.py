@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+
 from warrener import Warrener
 from warrener.dead_letters import DeadLetterIndex
 from warrener.replaying import Replayer, Selection

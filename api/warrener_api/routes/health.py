@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+
 from warrener import Warrener
 
 from ..problems import Problem, ProblemRoute

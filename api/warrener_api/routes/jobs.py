@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import ValidationError
+
 from warrener import JobNotFound, UnknownTask, Warrener
 from warrener.client import Client
 from warrener.ids import is_job_id
@@ -52,7 +53,7 @@ def routes(app: Warrener) -> APIRouter:
         response_model=JobView,
         name="submit_job",
         openapi_extra={"requestBody": {"required": True, **schema}},
-        responses={code: _PROBLEM for code in (400, 409, 413, 415, 422, 503)},
+        responses=dict.fromkeys((400, 409, 413, 415, 422, 503), _PROBLEM),
     )
 
     @router.get("/{job_id}", name="get_job", responses={404: _PROBLEM, 503: _PROBLEM})

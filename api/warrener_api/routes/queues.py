@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+
 from warrener import Warrener
 from warrener.queues import Queues
 
@@ -20,7 +21,8 @@ def routes(app: Warrener) -> APIRouter:
         """The queues of the app's tasks that exist on the broker."""
         states = await Queues(client_of(app)).states(app.queues)
         return [
-            QueueView(name=s.name, ready=s.ready, consumers=s.consumers, dead=s.dead) for s in states
+            QueueView(name=s.name, ready=s.ready, consumers=s.consumers, dead=s.dead)
+            for s in states
         ]
 
     return router

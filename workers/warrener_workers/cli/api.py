@@ -7,6 +7,7 @@ import os
 from typing import Annotated
 
 import typer
+
 from warrener.app import load_app
 
 from .options import AppPath, LogLevel
@@ -18,7 +19,9 @@ def api(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     unprotected: Annotated[
         bool,
-        typer.Option("--unprotected", help="Serve other machines too, although nobody must sign in."),
+        typer.Option(
+            "--unprotected", help="Serve other machines too, although nobody must sign in."
+        ),
     ] = False,
     log_level: LogLevel = "info",
 ) -> None:

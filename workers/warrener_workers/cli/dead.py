@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+
 from warrener import Warrener
 from warrener.client import Client
 from warrener.dead_letters import DeadLetter, DeadLetterIndex
@@ -46,8 +47,15 @@ def list_letters(
         return
     columns = ("id", "queue", "task", "reason", "error", "attempt", "died")
     rows = [
-        (x.id, x.queue, x.task, x.reason, f"{x.error.type}: {x.error.message}"[:80], x.attempt)
-        + (moment(x.died),)
+        (
+            x.id,
+            x.queue,
+            x.task,
+            x.reason,
+            f"{x.error.type}: {x.error.message}"[:80],
+            x.attempt,
+            moment(x.died),
+        )
         for x in letters
     ]
     print_table(columns, rows, "no dead letters")
@@ -85,10 +93,16 @@ def show(
 def replay(
     queue: Annotated[str, typer.Argument(help="The work queue whose dead letters are meant.")],
     app: OptionalApp = "",
-    id: Annotated[list[str] | None, typer.Option(help="A letter's or a job's id; repeatable.")] = None,
+    id: Annotated[
+        list[str] | None, typer.Option(help="A letter's or a job's id; repeatable.")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Only this task's.")] = None,
-    cause: Annotated[str | None, typer.Option(help="Only this exception's, such as TimeoutError.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Only this reason's, such as worker_lost.")] = None,
+    cause: Annotated[
+        str | None, typer.Option(help="Only this exception's, such as TimeoutError.")
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Only this reason's, such as worker_lost.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,

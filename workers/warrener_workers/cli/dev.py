@@ -26,7 +26,9 @@ GRACE = 5.0
 
 def dev(
     app: AppPath,
-    reload: Annotated[bool, typer.Option("--reload", help="Restart when a .py file changes.")] = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when a .py file changes.")
+    ] = False,
     host: Annotated[str, typer.Option(help="Address of the API.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1)] = 4,
@@ -38,7 +40,10 @@ def dev(
     # Ctrl-C reaches this process first; it then stops the others in order.
     with _interruptible():
         try:
-            with private_rabbitmq(data / "rabbitmq") as broker, private_redis(data / "redis") as store:
+            with (
+                private_rabbitmq(data / "rabbitmq") as broker,
+                private_redis(data / "redis") as store,
+            ):
                 os.environ["WARRENER_AMQP_URL"] = broker.amqp_url
                 os.environ["WARRENER_REDIS_URL"] = store.url
                 os.environ["WARRENER_APP"] = app

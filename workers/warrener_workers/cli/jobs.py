@@ -8,12 +8,22 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+
 from warrener import JobNotFound, JobStatus, State, Warrener
 from warrener.client import Client
 from warrener.presence import Presence, PresenceBoard
 from warrener.tasks import Options, Signature
 
-from .options import AppPath, Json, OptionalApp, console, moment, print_json, print_table, with_client
+from .options import (
+    AppPath,
+    Json,
+    OptionalApp,
+    console,
+    moment,
+    print_json,
+    print_table,
+    with_client,
+)
 
 EXIT_NOT_SUCCEEDED = 7
 
@@ -32,8 +42,12 @@ def submit(
     queue: Annotated[str | None, typer.Option(help="Instead of the task's own queue.")] = None,
     countdown: Annotated[float | None, typer.Option(help="Seconds to wait first.")] = None,
     id: Annotated[str | None, typer.Option(help="The job's id; one id runs once.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end and show the result.")] = False,
-    timeout: Annotated[float | None, typer.Option(help="Seconds that --wait waits at most.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for its end and show the result.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that --wait waits at most.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Submit a job. With --wait, the exit code is 0 only if it succeeded."""
@@ -136,7 +150,9 @@ def _show(status: JobStatus, json: bool) -> None:
 
 def status(
     app: OptionalApp = "",
-    name: Annotated[str | None, typer.Option(help="Only this worker; exits 1 if it is gone.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Only this worker; exits 1 if it is gone.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """The living workers."""
@@ -147,11 +163,22 @@ def status(
         now = time.time()
         columns = ("name", "host", "pid", "queues", "busy", "slots", "pool", "up s", "seen s ago")
         rows = [
-            (w.name, w.host, w.pid, " ".join(w.queues), w.busy, w.slots, w.pool)
-            + (round(now - w.started), round(now - w.seen, 1))
+            (
+                w.name,
+                w.host,
+                w.pid,
+                " ".join(w.queues),
+                w.busy,
+                w.slots,
+                w.pool,
+                round(now - w.started),
+                round(now - w.seen, 1),
+            )
             for w in workers
         ]
-        print_table(columns, rows, "no worker lives: start one with `warrener worker QUEUE --app …`")
+        print_table(
+            columns, rows, "no worker lives: start one with `warrener worker QUEUE --app …`"
+        )
     if name is not None and not workers:
         raise typer.Exit(1)
 
@@ -164,7 +191,9 @@ async def _living(app: Warrener, client: Client) -> list[Presence]:
 def active(app: OptionalApp = "", json: Json = False) -> None:
     """The jobs that run now, once they have run for a beat of their worker."""
     running = [
-        {"worker": worker.name, **job} for worker in with_client(app, _living) for job in worker.running
+        {"worker": worker.name, **job}
+        for worker in with_client(app, _living)
+        for job in worker.running
     ]
     if json:
         print_json(running)
@@ -176,5 +205,3 @@ def active(app: OptionalApp = "", json: Json = False) -> None:
         for j in running
     ]
     print_table(columns, rows, "no job has been running for longer than a beat")
-
-

@@ -12,6 +12,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
 from warrener import Warrener
 from warrener.app import load_app
 from warrener.client import Client

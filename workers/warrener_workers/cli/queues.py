@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+
 from warrener import Warrener, topology
 from warrener.client import Client
 from warrener.queues import PurgeReport, Queues, QueueState

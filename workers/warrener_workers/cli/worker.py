@@ -23,7 +23,9 @@ def worker(
     processes: Annotated[int, typer.Option(min=1, help="Child processes.")] = 1,
     pool: Annotated[
         str,
-        typer.Option("--pool", "-P", help="processes, or solo: in the main thread, for breakpoint()."),
+        typer.Option(
+            "--pool", "-P", help="processes, or solo: in the main thread, for breakpoint()."
+        ),
     ] = "processes",
     prefetch: Annotated[
         int, typer.Option(min=0, help="Deliveries held per queue; 0 for as many as slots.")

@@ -1,0 +1,24 @@
+"""What the parts of one worker share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from warrener.settings import Settings
+from warrener.store import Store
+from warrener.transitions import Runner
+
+from .deliveries import Run
+
+
+@dataclass(frozen=True)
+class Context:
+    """One worker's settings, store, name, time, and what it has claimed."""
+
+    settings: Settings
+    store: Store
+    runner: Runner
+    clock: Callable[[], float]
+    active: dict[str, Run] = field(default_factory=dict)
+    """Runs that are claimed and not settled, by job id."""

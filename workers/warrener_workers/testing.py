@@ -1,0 +1,344 @@
+"""Testing an app without RabbitMQ: the fixture `warrener_test`.
+
+Only the broker and the child processes are stood in for. Validation, the store's scripts (on fakeredis),
+claims, retry decisions and settlement are the worker's own code, and the contract suite that this double
+passes is the one that real parts pass. Time is the test's: nothing waits.
+
+Not enforced here: time limits, lost processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+import pytest
+import pytest_asyncio
+from aiormq import spec
+from aiormq.channel import Channel
+
+from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener, transitions
+from warrener.app import load_app
+from warrener.client import Client, Submission
+from warrener.dead_letters import DeadLetter, DeadLetterIndex, read, revive
+from warrener.errors import ConfigurationError, InvalidDelay, QueueNotFound, WarrenerError
+from warrener.messages import Malformed, Message, decode, encode
+from warrener.presence import PresenceBoard
+from warrener.publishing import Outgoing
+from warrener.replaying import ReplayReport, Selection
+from warrener.settings import Settings
+from warrener.store import Store
+from warrener.topology import LONGEST_DELAY, Names, check_queue_name
+from warrener.transitions import Runner
+
+from . import registry
+from .context import Context
+from .deliveries import Delivery, Run
+from .intake import Intake
+from .outcomes import Rerun, decide
+from .running import Runtime, current_job, run_job
+from .settlement import Settlement
+
+START = 1_750_000_000.0
+"""What the clock shows when a test begins, in Unix seconds."""
+
+
+class Clock:
+    """Time as the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Confirmed:
+    """Stands in for a channel: there is no connection that could be lost."""
+
+    is_closed = False
+
+    async def basic_ack(self, tag: int, wait: bool = True) -> None:
+        """Settled."""
+
+    async def basic_nack(self, tag: int, requeue: bool = True, wait: bool = True) -> None:
+        """Never asked for: the double stops only when nothing runs."""
+
+
+class MemoryBroker:
+    """Queues in memory, with the publisher's face. A message travels encoded, as over the wire."""
+
+    def __init__(self, settings: Settings, queues: Sequence[str], clock: Clock) -> None:
+        self._settings = settings
+        self._names = Names(settings.namespace)
+        self._queues = set(queues)
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, str, spec.Basic.Properties, bytes]] = []
+        self.dead: dict[str, list[Message]] = {}
+
+    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
+        """Take all, as Publisher.publish_many does."""
+        return [self._publish(one) for one in outgoing]
+
+    def _publish(self, one: Outgoing) -> WarrenerError | None:
+        try:
+            check_queue_name(one.queue, self._settings.namespace)
+        except WarrenerError as error:
+            return error
+        if not 0 <= one.delay < float("inf"):
+            return InvalidDelay(seconds=one.delay, limit=LONGEST_DELAY)
+        if one.queue not in self._queues:
+            return QueueNotFound(queue=one.queue)
+        if one.dead:
+            self.dead.setdefault(one.queue, []).append(one.message)
+            return None
+        due = self._clock() + one.delay
+        entry = (due, next(self._numbers), one.queue, encode(one.message), one.message.body)
+        heapq.heappush(self._waiting, entry)
+        return None
+
+    async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
+        """As Publisher.depth."""
+        if queue not in self._queues:
+            return None
+        ready = sum(1 for entry in self._waiting if entry[2] == queue)
+        return spec.Queue.DeclareOk(queue, ready, 1)
+
+    async def ready(self) -> None:
+        """It always is."""
+
+    async def spare_channel(self) -> Channel:
+        """There are no channels. Raises ConfigurationError."""
+        raise ConfigurationError(message="the in-memory broker has no channels: use a real one")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def take_dead(self, queue: str) -> list[Message]:
+        """Take all messages out of a dead queue."""
+        taken, self.dead[queue] = self.dead.get(queue, []), []
+        return taken
+
+    def next_due(self) -> float | None:
+        """When the next message is due; None if none waits."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def take_due(self) -> Iterator[tuple[str, spec.Basic.Properties, bytes]]:
+        """Take what is due now, in order."""
+        while self._waiting and self._waiting[0][0] <= self._clock():
+            _, _, queue, properties, body = heapq.heappop(self._waiting)
+            yield queue, properties, body
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A job that was submitted in this test."""
+
+    id: str
+    queue: str
+    delay: float
+    arguments: dict[str, Any]
+    """By name, as JSON values."""
+
+
+class _TestClient(Client):
+    """The producer's side, which runs what is waited for."""
+
+    def __init__(self, test: WarrenerTest, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._test = test
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[str | WarrenerError]:
+        answers = await super().submit(submissions)
+        for submission, answer in zip(submissions, answers, strict=True):
+            if isinstance(answer, str):
+                self._test.note(submission, answer)
+        return answers
+
+    async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
+        status = await self.status(job_id)
+        if status is None or status.is_terminal:
+            return status
+        if current_job.get() is not None:
+            raise WaitInsideJob(job_id=job_id)
+        await self._test.drain()
+        return await self.status(job_id)
+
+
+class WarrenerTest:
+    """What the fixture `warrener_test` gives."""
+
+    def __init__(self, app: Warrener) -> None:
+        from fakeredis import FakeAsyncRedis
+
+        self.app = app
+        self.clock = Clock()
+        settings = app.settings
+        self._broker = MemoryBroker(settings, app.queues, self.clock)
+        self._store = Store(settings, FakeAsyncRedis(), self.clock)
+        self._client = _TestClient(
+            self,
+            settings=settings,
+            queues=app.queues,
+            store=self._store,
+            publisher=self._broker,
+            clock=self.clock,
+        )
+        context = Context(settings, self._store, Runner("test", "test"), self.clock)
+        self._settlement = Settlement(context, self._broker)
+        self._intake = Intake(
+            context,
+            PresenceBoard(settings, self._store),
+            self._settlement,
+            registry.parse(registry.describe(app)),
+            self._dispatch,
+        )
+        self._runs: set[asyncio.Task[None]] = set()
+        self._sent: list[tuple[str, Sent]] = []
+        self._draining = asyncio.Lock()
+        self._runtime: Runtime
+
+    @contextlib.asynccontextmanager
+    async def installed(self) -> AsyncIterator[WarrenerTest]:
+        """The app sends through the double, and its lifespan is entered."""
+        self.app.use_backend(lambda: self._client)
+        self.app.portal.adopt(asyncio.get_running_loop())
+        async with contextlib.AsyncExitStack() as stack:
+            resources = None
+            if self.app.lifespan is not None:
+                resources = await stack.enter_async_context(self.app.lifespan())
+            threads = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="job"))
+            self._runtime = Runtime(self.app, resources, threads)
+            try:
+                yield self
+            finally:
+                self.app.portal.release()
+                self.app.use_backend(None)
+
+    # What tests ask ------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """The test's time, in Unix seconds."""
+        return self.clock.now
+
+    async def drain(self) -> None:
+        """Run every job, those that wait for their time included: the clock moves to each."""
+        async with self._draining:
+            await self._run_due()
+            while (due := self._broker.next_due()) is not None:
+                self.clock.now = max(self.clock.now, due)
+                await self._run_due()
+
+    async def advance(self, seconds: float) -> None:
+        """Let so much time pass, and run what becomes due meanwhile."""
+        async with self._draining:
+            end = self.clock.now + seconds
+            await self._run_due()
+            while (due := self._broker.next_due()) is not None and due <= end:
+                self.clock.now = max(self.clock.now, due)
+                await self._run_due()
+            self.clock.now = end
+
+    def sent(self, task: Task[..., Any] | str) -> list[Sent]:
+        """The jobs of this task that were submitted, by the test or by other jobs."""
+        name = task if isinstance(task, str) else task.name
+        return [sent for of_task, sent in self._sent if of_task == name]
+
+    async def dead(self, queue: str) -> list[DeadLetter]:
+        """The dead letters of a queue, the newest first."""
+        return await DeadLetterIndex(self.app.settings, self._store).page(queue)
+
+    async def replay(self, queue: str, selection: Selection) -> ReplayReport:
+        """Replay dead letters of a queue: they run at the next drain() or advance()."""
+        report = ReplayReport(queue)
+        for message in self._broker.take_dead(queue):
+            letter = read(message, queue)
+            report.seen += 1
+            if not selection.takes(letter):
+                self._broker.dead[queue].append(message)
+                report.kept += 1
+                continue
+            await self._broker.publish_many([Outgoing(revive(message), queue)])
+            await self._store.apply([transitions.replay(message, queue)])
+            await DeadLetterIndex(self.app.settings, self._store).remove(queue, [letter.id])
+            report.replayed += 1
+            report.job_ids.append(letter.job_id)
+        return report
+
+    def note(self, submission: Submission, job_id: str) -> None:
+        """A job was submitted."""
+        arguments = orjson.loads(submission.body)["kwargs"]
+        self._sent.append(
+            (submission.task, Sent(job_id, submission.queue, submission.delay, arguments))
+        )
+
+    # The worker's part ---------------------------------------------------------------------------
+
+    async def _run_due(self) -> None:
+        while arrivals := [self._arrival(*due) for due in self._broker.take_due()]:
+            self._intake.take(arrivals)
+            await self._intake.drain()
+            while self._runs:
+                await asyncio.gather(*self._runs)
+            await self._settlement.drain()
+
+    def _arrival(self, queue: str, properties: spec.Basic.Properties, body: bytes) -> Any:
+        found = decode(properties, body)
+        job = found if isinstance(found, Message) else Message("", "", b"")
+        assert not isinstance(found, Malformed), "the double sends only what it has encoded"
+        return Delivery(job, queue, 1, cast(Channel, _Confirmed())), found
+
+    def _dispatch(self, run: Run) -> None:
+        task = asyncio.get_running_loop().create_task(self._execute(run))
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
+
+    async def _execute(self, run: Run) -> None:
+        message = run.message
+        job: Job[Any] = Job(
+            id=message.job_id,
+            resources=self._runtime.resources,
+            task=message.task,
+            queue=run.delivery.queue,
+            attempt=message.attempt,
+            generation=message.generation,
+            created=message.created,
+        )
+        outcome = await run_job(self._runtime, job, message.body)
+        decision = decide(outcome, message, run.spec, lambda low, high: 0.0)
+        assert not isinstance(decision, Rerun), "nothing is lost in the double"
+        self._settlement.finish(run, decision)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The ini option `warrener_app`."""
+    parser.addini("warrener_app", "The app under test, as module:attribute.", default="")
+
+
+@pytest.fixture
+def warrener_app(request: pytest.FixtureRequest) -> Warrener:
+    """The app under test: the ini option `warrener_app`, or WARRENER_APP; or override this fixture."""
+    path = request.config.getini("warrener_app") or os.environ.get("WARRENER_APP", "")
+    if not path:
+        raise ConfigurationError(
+            message="say which app is tested: warrener_app = module:attribute in pytest's "
+            "configuration, or a fixture of yours called warrener_app"
+        )
+    return load_app(str(path))
+
+
+@pytest_asyncio.fixture
+async def warrener_test(warrener_app: Warrener) -> AsyncIterator[WarrenerTest]:
+    """The app under test on an in-memory broker: send, `await warrener_test.drain()`, look."""
+    async with WarrenerTest(warrener_app).installed() as test:
+        yield test
