@@ -1,0 +1,10 @@
+"""What Warrener's side of the bench runs."""
+
+from warrener import Warrener
+
+app = Warrener()
+
+
+@app.task(queue="bench")
+async def nothing() -> None:
+    """A job that costs nothing, so that what is measured is the framework."""
