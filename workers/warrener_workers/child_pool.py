@@ -121,6 +121,8 @@ class ChildPool:
                 self._events.ended(run, TimedOut(run.spec.time_limit or 0.0))
             elif not self._stopping:
                 self._events.lost(run, reason, charged=len(runs) == 1 and not guilty)
+            elif not run.spec.max_losses:
+                self._events.lost(run, "its worker stopped", charged=False)
         if not child.alone and not child.closing and not self._stopping:
             self._start_child(alone=False)
         self._assign()
@@ -275,8 +277,10 @@ class ChildPool:
         return [run for child in self._children for run in child.running.values()]
 
     async def stop(self) -> list[Run]:
-        """End all children, politely where idle; answers the runs that were cut off."""
-        cut_off, self._stopping = self.running, True
+        """End all children, politely where idle; answers the runs to hand back: what nobody has begun,
+        and what is cut off unless that decides its end."""
+        running = [run for run in self.running if run.spec.max_losses and not run.timed_out]
+        cut_off, self._stopping = [*running, *self.unstarted()], True
         for child in self._children:
             if child.running:
                 child.kill()

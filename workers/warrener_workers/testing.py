@@ -11,132 +11,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
 import pytest_asyncio
-from aiormq import spec
-from aiormq.channel import Channel
 
 from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener, transitions
 from warrener.app import load_app
 from warrener.client import Client, Submission
 from warrener.dead_letters import DeadLetter, DeadLetterIndex, read, revive
-from warrener.errors import ConfigurationError, InvalidDelay, QueueNotFound, WarrenerError
-from warrener.messages import Malformed, Message, decode, encode
+from warrener.errors import ConfigurationError, WarrenerError
 from warrener.presence import PresenceBoard
 from warrener.publishing import Outgoing
 from warrener.replaying import ReplayReport, Selection
-from warrener.settings import Settings
 from warrener.store import Store
-from warrener.topology import LONGEST_DELAY, Names, check_queue_name
 from warrener.transitions import Runner
 
 from . import registry
 from .context import Context
-from .deliveries import Delivery, Run
+from .deliveries import Run
 from .intake import Intake
+from .memory_broker import Clock, MemoryBroker
 from .outcomes import Rerun, decide
 from .running import Runtime, current_job, run_job
 from .settlement import Settlement
-
-START = 1_750_000_000.0
-"""What the clock shows when a test begins, in Unix seconds."""
-
-
-class Clock:
-    """Time as the test moves it."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class _Confirmed:
-    """Stands in for a channel: there is no connection that could be lost."""
-
-    is_closed = False
-
-    async def basic_ack(self, tag: int, wait: bool = True) -> None:
-        """Settled."""
-
-    async def basic_nack(self, tag: int, requeue: bool = True, wait: bool = True) -> None:
-        """Never asked for: the double stops only when nothing runs."""
-
-
-class MemoryBroker:
-    """Queues in memory, with the publisher's face. A message travels encoded, as over the wire."""
-
-    def __init__(self, settings: Settings, queues: Sequence[str], clock: Clock) -> None:
-        self._settings = settings
-        self._names = Names(settings.namespace)
-        self._queues = set(queues)
-        self._clock = clock
-        self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, str, spec.Basic.Properties, bytes]] = []
-        self.dead: dict[str, list[Message]] = {}
-
-    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
-        """Take all, as Publisher.publish_many does."""
-        return [self._publish(one) for one in outgoing]
-
-    def _publish(self, one: Outgoing) -> WarrenerError | None:
-        try:
-            check_queue_name(one.queue, self._settings.namespace)
-        except WarrenerError as error:
-            return error
-        if not 0 <= one.delay < float("inf"):
-            return InvalidDelay(seconds=one.delay, limit=LONGEST_DELAY)
-        if one.queue not in self._queues:
-            return QueueNotFound(queue=one.queue)
-        if one.dead:
-            self.dead.setdefault(one.queue, []).append(one.message)
-            return None
-        due = self._clock() + one.delay
-        entry = (due, next(self._numbers), one.queue, encode(one.message), one.message.body)
-        heapq.heappush(self._waiting, entry)
-        return None
-
-    async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
-        """As Publisher.depth."""
-        if queue not in self._queues:
-            return None
-        ready = sum(1 for entry in self._waiting if entry[2] == queue)
-        return spec.Queue.DeclareOk(queue, ready, 1)
-
-    async def ready(self) -> None:
-        """It always is."""
-
-    async def spare_channel(self) -> Channel:
-        """There are no channels. Raises ConfigurationError."""
-        raise ConfigurationError(message="the in-memory broker has no channels: use a real one")
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    def take_dead(self, queue: str) -> list[Message]:
-        """Take all messages out of a dead queue."""
-        taken, self.dead[queue] = self.dead.get(queue, []), []
-        return taken
-
-    def next_due(self) -> float | None:
-        """When the next message is due; None if none waits."""
-        return self._waiting[0][0] if self._waiting else None
-
-    def take_due(self) -> Iterator[tuple[str, spec.Basic.Properties, bytes]]:
-        """Take what is due now, in order."""
-        while self._waiting and self._waiting[0][0] <= self._clock():
-            _, _, queue, properties, body = heapq.heappop(self._waiting)
-            yield queue, properties, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,18 +188,12 @@ class WarrenerTest:
     # The worker's part ---------------------------------------------------------------------------
 
     async def _run_due(self) -> None:
-        while arrivals := [self._arrival(*due) for due in self._broker.take_due()]:
+        while arrivals := list(self._broker.take_due()):
             self._intake.take(arrivals)
             await self._intake.drain()
             while self._runs:
                 await asyncio.gather(*self._runs)
             await self._settlement.drain()
-
-    def _arrival(self, queue: str, properties: spec.Basic.Properties, body: bytes) -> Any:
-        found = decode(properties, body)
-        job = found if isinstance(found, Message) else Message("", "", b"")
-        assert not isinstance(found, Malformed), "the double sends only what it has encoded"
-        return Delivery(job, queue, 1, cast(Channel, _Confirmed())), found
 
     def _dispatch(self, run: Run) -> None:
         task = asyncio.get_running_loop().create_task(self._execute(run))

@@ -35,8 +35,8 @@ from .settlement import Settlement
 
 log = logging.getLogger(__name__)
 
-LIFELINE_BEAT = 1.0
-"""Seconds between two signs of life to the children."""
+LIFELINE_BEAT = 0.25
+"""Seconds between two signs of life to the children, which wait for 2.4 beats of the worker's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,8 @@ class Worker:
         if charged:
             self._track(self._charge(run, reason))
             return
-        log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
+        if run.spec.max_losses:
+            log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
         self.ended(run, Lost(reason, run.losses))
 
     async def _charge(self, run: Run, reason: str) -> None:

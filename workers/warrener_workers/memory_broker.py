@@ -1,0 +1,112 @@
+"""The broker of the test double: queues in memory, and time that the test moves."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from aiormq import spec
+from aiormq.channel import Channel
+
+from warrener.errors import ConfigurationError, InvalidDelay, QueueNotFound, WarrenerError
+from warrener.messages import Message, decode, encode
+from warrener.publishing import Outgoing
+from warrener.settings import Settings
+from warrener.topology import LONGEST_DELAY, check_queue_name
+
+from .consumer import Arrival
+from .deliveries import Delivery
+
+START = 1_750_000_000.0
+"""What the clock shows when a test begins, in Unix seconds."""
+
+
+class Clock:
+    """Time as the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Confirmed:
+    """Stands in for a channel: there is no connection that could be lost."""
+
+    is_closed = False
+
+    async def basic_ack(self, tag: int, wait: bool = True) -> None:
+        """Settled."""
+
+    async def basic_nack(self, tag: int, requeue: bool = True, wait: bool = True) -> None:
+        """Never asked for: the double stops only when nothing runs."""
+
+
+class MemoryBroker:
+    """Queues in memory, with the publisher's face. A message travels encoded, as over the wire."""
+
+    def __init__(self, settings: Settings, queues: Sequence[str], clock: Clock) -> None:
+        self._settings = settings
+        self._queues = set(queues)
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, str, spec.Basic.Properties, bytes]] = []
+        self.dead: dict[str, list[Message]] = {}
+
+    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
+        """Take all, as Publisher.publish_many does."""
+        return [self._publish(one) for one in outgoing]
+
+    def _publish(self, one: Outgoing) -> WarrenerError | None:
+        try:
+            check_queue_name(one.queue, self._settings.namespace)
+        except WarrenerError as error:
+            return error
+        if not 0 <= one.delay < float("inf"):
+            return InvalidDelay(seconds=one.delay, limit=LONGEST_DELAY)
+        if one.queue not in self._queues:
+            return QueueNotFound(queue=one.queue)
+        if one.dead:
+            self.dead.setdefault(one.queue, []).append(one.message)
+            return None
+        due = self._clock() + one.delay
+        entry = (due, next(self._numbers), one.queue, encode(one.message), one.message.body)
+        heapq.heappush(self._waiting, entry)
+        return None
+
+    async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
+        """As Publisher.depth."""
+        if queue not in self._queues:
+            return None
+        ready = sum(1 for entry in self._waiting if entry[2] == queue)
+        return spec.Queue.DeclareOk(queue, ready, 1)
+
+    async def ready(self) -> None:
+        """It always is."""
+
+    async def spare_channel(self) -> Channel:
+        """There are no channels. Raises ConfigurationError."""
+        raise ConfigurationError(message="the in-memory broker has no channels: use a real one")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def take_dead(self, queue: str) -> list[Message]:
+        """Take all messages out of a dead queue."""
+        taken, self.dead[queue] = self.dead.get(queue, []), []
+        return taken
+
+    def next_due(self) -> float | None:
+        """When the next message is due; None if none waits."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def take_due(self) -> Iterator[Arrival]:
+        """Take what is due now, in order."""
+        while self._waiting and self._waiting[0][0] <= self._clock():
+            _, _, queue, properties, body = heapq.heappop(self._waiting)
+            found = decode(properties, body)
+            assert isinstance(found, Message), "the double sends only what it has encoded"
+            yield Delivery(found, queue, 1, cast(Channel, _Confirmed())), found
