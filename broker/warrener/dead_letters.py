@@ -135,6 +135,11 @@ def read(message: Message, queue: str) -> DeadLetter:
     )
 
 
+def is_letter(message: Message) -> bool:
+    """True if the message is a dead letter, and no job that waits to run."""
+    return f"{_PREFIX}id" in message.extra
+
+
 def revive(message: Message) -> Message:
     """The job of a dead letter, ready for its queue: attempts start afresh, one generation later."""
     extra = {name: value for name, value in message.extra.items() if not name.startswith(_PREFIX)}

@@ -44,6 +44,9 @@ class Publishes(Protocol):
     async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
         """Ready messages and consumers of a queue, or None if it does not exist."""
 
+    async def require_dead_queue(self, queue: str) -> None:
+        """Return once the dead queue of `queue` exists."""
+
     async def ready(self) -> None:
         """Return if the broker answers."""
 
@@ -135,6 +138,23 @@ class Publisher:
         if await self.depth(queue) is None:
             raise QueueNotFound(queue=queue)
         self._known.add(queue)
+
+    async def require_dead_queue(self, queue: str) -> None:
+        """Return once the dead queue of `queue` exists, declared now if it must be. Raises
+        QueueNotFound if it does not exist and is not ours to declare."""
+        dead = self._names.dead_queue(queue)
+        if await self.depth(dead) is not None:
+            return
+        if not self._settings.declare:
+            raise QueueNotFound(queue=dead)
+        channel = await self._link.spare_channel()
+        try:
+            await topology.declare(channel, [topology.grave(self._settings, queue)])
+        except LOST as error:
+            raise self._link.unavailable(error) from error
+        finally:
+            if not channel.is_closed:
+                await channel.close()
 
     async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
         """Ready messages and consumers of a queue, or None if it does not exist."""

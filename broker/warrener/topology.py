@@ -142,18 +142,27 @@ def _ladder(names: Names, settings: Settings) -> Topology:
 def stage(settings: Settings, queue: str) -> Topology:
     """What one work queue needs. Its dead queue comes first: nothing dies before it can be kept."""
     names = Names(settings.namespace)
-    check_queue_name(queue, settings.namespace)
-    dead = names.dead_queue(queue)
     work = {**_handing_on(settings, names.undelivered), **_limits(settings)}
-    return Topology(
+    return grave(settings, queue) + Topology(
         exchanges=(),
-        queues=(Queue(dead, _kept(settings)), Queue(queue, work)),
+        queues=(Queue(queue, work),),
         bindings=(
-            Binding(names.dead, queue, queue=dead),
             Binding(names.jobs, queue, queue=queue),
             # Exactly one word per rung before the name: a leading # would also match longer names.
             Binding(names.deliver, "*." * RUNGS + queue, queue=queue),
         ),
+    )
+
+
+def grave(settings: Settings, queue: str) -> Topology:
+    """The dead queue of one work queue."""
+    names = Names(settings.namespace)
+    check_queue_name(queue, settings.namespace)
+    dead = names.dead_queue(queue)
+    return Topology(
+        exchanges=(),
+        queues=(Queue(dead, _kept(settings)),),
+        bindings=(Binding(names.dead, queue, queue=dead),),
     )
 
 

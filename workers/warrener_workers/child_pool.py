@@ -64,7 +64,8 @@ class ChildPool:
         self._waiting: deque[Run] = deque()
         self._waiting_alone: deque[Run] = deque()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._starts: set[asyncio.Task[None]] = set()
+        self._starts: dict[asyncio.Task[None], bool] = {}
+        """Children on their way; True for one that is for a job alone."""
         self._failed_starts = 0
         self._stopping = False
         self._change: asyncio.Future[None] | None = None
@@ -95,8 +96,8 @@ class ChildPool:
                 child.kill()
 
         task = asyncio.get_running_loop().create_task(start())
-        self._starts.add(task)
-        task.add_done_callback(self._starts.discard)
+        self._starts[task] = alone
+        task.add_done_callback(self._starts.pop)
 
     def beat(self) -> None:
         """Let all children know that their parent lives."""
@@ -150,17 +151,21 @@ class ChildPool:
             self._begin(child, self._waiting.popleft())
         lonely = [child for child in self._children if child.alone and not child.closing]
         idle = [child for child in lonely if child.ready and not child.running]
-        while self._waiting_alone and idle:
+        while self._waiting_alone and idle and not self._must_wait(self._waiting_alone[0]):
             self._begin(idle.pop(), self._waiting_alone.popleft())
-        starting = len(self._starts) + sum(not child.ready for child in lonely)
-        allowed = self._lonely_allowed() - len(lonely)
+        on_their_way = sum(self._starts.values())
+        starting = on_their_way + sum(not child.ready for child in lonely)
+        allowed = self._lonely_allowed() - len(lonely) - on_their_way
         for _ in range(min(len(self._waiting_alone) - starting, allowed)):
             self._start_child(alone=True)
         for child in idle if not self._waiting_alone else ():
             self._retire(child)
 
-    def _lonely_allowed(self) -> int:
+    def _must_wait(self, run: Run) -> bool:
         # Suspects run one at a time: if two together exhaust the memory, nothing is learnt.
+        return run.alone and any(other.alone for other in self.running)
+
+    def _lonely_allowed(self) -> int:
         suspects = any(run.alone for run in self._waiting_alone)
         return 1 if suspects else self._processes * self._slots
 

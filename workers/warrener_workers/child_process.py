@@ -15,6 +15,9 @@ from .deliveries import Run
 from .frames import Frame, FrameLink, Kind
 from .registry import Registry
 
+LAST_WORDS = 1.0
+"""Seconds to read what a child said before it ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChildSettings:
@@ -99,11 +102,13 @@ async def spawn(
             start_new_session=True,
         )
     loop = asyncio.get_running_loop()
+    silent = asyncio.Event()
     _, link = await loop.create_connection(
-        lambda: FrameLink(lambda frames: on_frames(child, frames), lambda _: None), sock=ours
+        lambda: FrameLink(lambda frames: on_frames(child, frames), lambda _: silent.set()),
+        sock=ours,
     )
     child = Child(alone, link, process, lifeline)
-    child.watcher = loop.create_task(_watch(child, process, on_exit))
+    child.watcher = loop.create_task(_watch(child, process, silent, on_exit))
     return child
 
 
@@ -128,11 +133,18 @@ def _arguments(
 
 
 async def _watch(
-    child: Child, process: asyncio.subprocess.Process, on_exit: Callable[[Child, str], None]
+    child: Child,
+    process: asyncio.subprocess.Process,
+    silent: asyncio.Event,
+    on_exit: Callable[[Child, str], None],
 ) -> None:
     code = await process.wait()
     # What it started may have outlived it.
     child.kill()
+    # Its last words may still be on their way: a result that was said counts.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS):
+            await silent.wait()
     child.link.close()
     if child.lifeline is not None:
         child.lifeline.close()

@@ -18,12 +18,15 @@ from warrener.errors import BrokerUnavailable
 from warrener.messages import Foreign, Malformed, Message, decode
 from warrener.settings import Settings
 
+from . import undelivered
 from .deliveries import Delivery
 
 log = logging.getLogger(__name__)
 
 Arrival = tuple[Delivery, Message | Foreign | Malformed]
 PAUSES = (0.2, 0.5, 1.0, 2.0)
+UNDELIVERED_AT_ONCE = 10
+"""Unsettled deliveries of the queue for what could not be delivered."""
 
 
 class Consumer:
@@ -40,6 +43,7 @@ class Consumer:
         self._settings = settings
         self._name = name
         self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
+        self._undelivered = f"{name}.undelivered"
         self._prefetch = prefetch
         self._on_arrivals = on_arrivals
         self._arrivals: list[Arrival] = []
@@ -67,6 +71,9 @@ class Consumer:
             self._channel = channel
             for tag, queue in self._queues.items():
                 await channel.basic_consume(queue, self._arrived, consumer_tag=tag)
+            await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
+            shared = topology.Names(self._settings.namespace).undelivered
+            await channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
         except LOST as error:
             raise BrokerUnavailable(url=self._settings.shown_amqp_url, reason=error) from error
 
@@ -112,9 +119,25 @@ class Consumer:
         queue = self._queues[method.consumer_tag or ""]
         found = decode(message.header.properties, message.body)
         job = found if isinstance(found, Message) else _NO_JOB
+        self._collect(Delivery(job, queue, method.delivery_tag or 0, channel), found)
+
+    async def _came_back(self, message: DeliveredMessage) -> None:
+        """A message that RabbitMQ could not deliver: any worker settles it."""
+        method, channel = message.delivery, message.channel
+        assert isinstance(method, spec.Basic.Deliver)
+        assert isinstance(channel, Channel)
+        properties, namespace = message.header.properties, self._settings.namespace
+        found, queue, why = undelivered.read(
+            method.routing_key or "", properties, message.body, namespace
+        )
+        job = found if isinstance(found, Message) else _NO_JOB
+        queue = queue or self._settings.default_queue
+        self._collect(Delivery(job, queue, method.delivery_tag or 0, channel, why), found)
+
+    def _collect(self, delivery: Delivery, found: Message | Foreign | Malformed) -> None:
         if not self._arrivals:
             asyncio.get_running_loop().call_soon(self._hand_on)
-        self._arrivals.append((Delivery(job, queue, method.delivery_tag or 0, channel), found))
+        self._arrivals.append((delivery, found))
 
     def _hand_on(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
@@ -126,7 +149,7 @@ class Consumer:
             self._keeping.cancel()
         if self._channel is None or self._channel.is_closed:
             return
-        for tag in self._queues:
+        for tag in (*self._queues, self._undelivered):
             try:
                 await self._channel.basic_cancel(tag, timeout=self._settings.connect_timeout)
             except LOST as error:

@@ -22,6 +22,8 @@ class Delivery:
     queue: str
     tag: int
     channel: Channel
+    undelivered: str = ""
+    """Why RabbitMQ could not deliver it, if it comes from the queue for such messages."""
 
     @property
     def stale(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from warrener import transitions
+from warrener.dead_letters import is_letter
 from warrener.errors import StoreUnavailable
 from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
@@ -21,8 +22,9 @@ from .consumer import Arrival
 from .context import Context
 from .deliveries import Delivery, Run
 from .outcomes import Bury, worker_lost
+from .patience import patiently
 from .registry import Registry, TaskSpec
-from .settlement import PAUSES, Settlement
+from .settlement import Settlement
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,11 @@ class Intake:
     def _may_run(self, delivery: Delivery) -> bool:
         """False for what goes back into the ladder without asking the store."""
         message, now = delivery.message, self._clock()
+        if delivery.undelivered:
+            if is_letter(message):
+                self._settlement.bury_again(delivery)
+                return False
+            return True
         if message.due is not None and message.due - now > 2 * TICK:
             # Longer than the whole ladder, or a clock that is ahead: carried on.
             self._settlement.pass_on(delivery, message, message.due - now)
@@ -130,15 +137,11 @@ class Intake:
         )
 
     async def _verdicts(self, claims: list[transitions.Transition]) -> list[Verdict]:
-        attempt = 0
-        while True:
-            try:
-                return [transitions.read_claim(reply) for reply in await self._store.apply(claims)]
-            except StoreUnavailable as error:
-                log.warning("%d job(s) wait for the store: %s", len(claims), error)
-                await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
-                attempt += 1
-                self._store_answers_since = self._clock()
+        replies = await patiently(lambda: self._store.apply(claims), self._store_was_away)
+        return [transitions.read_claim(reply) for reply in replies]
+
+    def _store_was_away(self) -> None:
+        self._store_answers_since = self._clock()
 
     def _answered(self, delivery: Delivery, token: str, verdict: Verdict) -> None:
         match verdict:
@@ -157,7 +160,10 @@ class Intake:
         now = self._clock()
         run = Run(delivery, spec, token, now, now, losses)
         self._active[message.job_id] = run
-        if message.task not in self._registry.specs:
+        if delivery.undelivered:
+            text = f"RabbitMQ could not deliver it: {delivery.undelivered}"
+            self._settlement.finish(run, Bury(JobError("Undelivered", text, "", "undelivered")))
+        elif message.task not in self._registry.specs:
             text = f"no worker of {delivery.queue!r} knew the task {message.task!r} within \
 {self._settings.unknown_task_grace:g} s"
             self._settlement.finish(run, Bury(JobError("UnknownTask", text, "", "unknown_task")))

@@ -84,6 +84,9 @@ class MemoryBroker:
         ready = sum(1 for entry in self._waiting if entry[2] == queue)
         return spec.Queue.DeclareOk(queue, ready, 1)
 
+    async def require_dead_queue(self, queue: str) -> None:
+        """Every queue has one."""
+
     async def ready(self) -> None:
         """It always is."""
 

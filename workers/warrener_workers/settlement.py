@@ -6,16 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
 from warrener import transitions
-from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury, bury_malformed
-from warrener.errors import StoreUnavailable
+from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury, bury_malformed, read
 from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
 from warrener.publishing import Outgoing, Publishes
@@ -25,12 +24,9 @@ from warrener.transitions import Reply, Transition
 from .context import Context
 from .deliveries import Delivery, Run
 from .outcomes import Again, Bury, Complete
+from .patience import patiently, pauses
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-PAUSES = (0.1, 0.3, 1.0, 2.0)
-"""Seconds between tries while Redis or RabbitMQ is away; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ class Settlement:
     async def _store_endings(self) -> None:
         while self._endings:
             endings, self._endings = self._endings, []
-            replies = await self._tried(partial(self._store.apply, [e.move for e in endings]))
+            replies = await patiently(partial(self._store.apply, [e.move for e in endings]))
             debts = []
             for ending, reply in zip(endings, replies, strict=True):
                 if reply[0] != b"ok":
@@ -170,20 +166,25 @@ class Settlement:
         return Debt(delivery, outgoing, token, letter)
 
     async def _pay(self, debts: Sequence[Debt]) -> None:
+        for queue in {
+            d.outgoing.queue for d in debts if d.outgoing.dead and d.delivery.undelivered
+        }:
+            # Without its dead queue the letter would only come back here, and again.
+            await patiently(partial(self._publisher.require_dead_queue, queue))
         await self._publish([debt.outgoing for debt in debts])
         letters = [debt.letter for debt in debts if debt.letter is not None]
         if letters:
-            await self._tried(lambda: self._index.add(letters))
+            await patiently(lambda: self._index.add(letters))
         paid = [transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token]
         if paid:
-            await self._tried(lambda: self._store.apply(paid))
+            await patiently(lambda: self._store.apply(paid))
         for debt in debts:
             await self._acknowledge(debt.delivery)
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish all, and those that fail again, until the broker has confirmed each."""
         left = list(outgoing)
-        for pause in _pauses():
+        for pause in pauses():
             faults = await self._publisher.publish_many(left)
             left = [one for one, fault in zip(left, faults, strict=True) if fault is not None]
             if not left:
@@ -219,6 +220,12 @@ class Settlement:
         log.warning("a message on %s is dead-lettered: %s", delivery.queue, found.reason)
         self._start(self._pay([Debt(delivery, outgoing, letter=letter)]))
 
+    def bury_again(self, delivery: Delivery) -> None:
+        """Send a dead letter once more to its dead queue, which it had not reached."""
+        letter = read(delivery.message, delivery.queue)
+        outgoing = Outgoing(delivery.message, delivery.queue, dead=True)
+        self._start(self._pay([Debt(delivery, outgoing, letter=letter)]))
+
     def repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
         """Settle the redelivery of an attempt that ended, but may not have published what it owed."""
         if not settled.owed:
@@ -231,7 +238,7 @@ class Settlement:
         if "retry" in owed:
             await self._pay([self._next_attempt(delivery, owed["retry"], settled.token)])
             return
-        status = await self._tried(lambda: self._store.status(delivery.message.job_id))
+        status = await patiently(lambda: self._store.status(delivery.message.job_id))
         error = (status.error if status else None) or JobError("Unknown", "its record is gone")
         attempts = status.attempts if status else []
         debt = self._dead_letter(delivery, error, attempts, owed["dead"], settled.token)
@@ -247,7 +254,7 @@ class Settlement:
             for run in runs:
                 await run.delivery.requeue()
 
-    # Trying --------------------------------------------------------------------------------------
+    # Work under way ------------------------------------------------------------------------------
 
     def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.ensure_future(_awaited(work))
@@ -260,17 +267,6 @@ class Settlement:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The delivery stays unsettled and comes again when this connection ends.
             log.error("settling failed", exc_info=error)
-
-    async def _tried(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Until Redis answers: finished results are held, and since their deliveries are not
-        acknowledged, RabbitMQ sends no more than fit."""
-        for pause in _pauses():
-            try:
-                return await call()
-            except StoreUnavailable as error:
-                log.warning("held until the store answers: %s", error)
-                await asyncio.sleep(pause)
-        raise AssertionError("the pauses never end")
 
     async def drain(self) -> None:
         """Return once everything handed over has been settled."""
@@ -285,9 +281,3 @@ class Settlement:
 
 async def _awaited(work: Awaitable[None]) -> None:
     await work
-
-
-def _pauses() -> Iterator[float]:
-    yield from PAUSES
-    while True:
-        yield PAUSES[-1]

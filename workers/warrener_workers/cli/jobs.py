@@ -51,7 +51,8 @@ def submit(
     json: Json = False,
 ) -> None:
     """Submit a job. With --wait, the exit code is 0 only if it succeeded."""
-    positional, named = _parsed(args, list, "--args"), _parsed(kwargs, dict, "--kwargs")
+    positional: list[Any] = _parsed(args, list, "array", "--args")
+    named: dict[str, Any] = _parsed(kwargs, dict, "object", "--kwargs")
     for argument in arguments or []:
         name, equals, value = argument.partition("=")
         if not equals:
@@ -60,6 +61,9 @@ def submit(
     options = Options(queue=queue, countdown=countdown, id=id)
 
     async def call(warrener: Warrener, client: Client) -> JobStatus | str:
+        if wait:
+            # Without a store nothing could be waited for: say so before anything is sent.
+            await client.store.ping()
         known = warrener.tasks.get(task)
         if known is not None:
             found = known.schema.bind_json(positional, named).arguments
@@ -83,13 +87,13 @@ def submit(
         raise typer.Exit(EXIT_NOT_SUCCEEDED)
 
 
-def _parsed(text: str, kind: type[Any], option: str) -> Any:
+def _parsed(text: str, kind: type[Any], called: str, option: str) -> Any:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from error
     if not isinstance(value, kind):
-        raise typer.BadParameter(f"it must be a JSON {kind.__name__}", param_hint=option)
+        raise typer.BadParameter(f"it must be a JSON {called}", param_hint=option)
     return value
 
 

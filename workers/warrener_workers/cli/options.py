@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ console = Console(width=None if sys.stdout.isatty() else 200)
 
 def with_client(path: str, call: Callable[[Warrener, Client], Awaitable[T]]) -> T:
     """Load the app, connect, call, close. Raises what loading and calling raise."""
+    # What aiormq logs of a connection that fails, the error says as well, and better.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     app = load_app(path) if path else Warrener()
 
     async def main() -> T:

@@ -1,0 +1,94 @@
+"""What RabbitMQ itself could not deliver ends as a readable dead letter and a terminal record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+import pytest
+
+from tests.contract import shop
+from tests.support import running_worker
+from warrener import JobStatus, State
+from warrener.client import Client
+from warrener.dead_letters import DeadLetter, DeadLetterIndex
+from warrener.settings import Settings
+
+OTHERS = ("default", "shop.slow")
+
+
+@asynccontextmanager
+async def client_of(amqp_url: str, redis_url: str) -> AsyncIterator[Client]:
+    """The app's own client, on this test's servers."""
+    shop.app.settings = Settings(amqp_url=amqp_url, redis_url=redis_url)
+    async with shop.app:
+        backend = shop.app.backend()
+        assert isinstance(backend, Client)
+        yield backend
+
+
+async def _ended(client: Client, job_id: str) -> tuple[JobStatus, DeadLetter]:
+    status = await client.wait(job_id, 20)
+    assert status is not None
+    index = DeadLetterIndex(client.settings, client.store)
+    async with asyncio.timeout(10):
+        while not (letters := [x for x in await index.page("shop.fast") if x.job_id == job_id]):
+            await asyncio.sleep(0.02)
+    return status, letters[0]
+
+
+async def test_a_queue_deleted_while_a_delayed_job_waits_for_it(
+    amqp_url: str, redis_url: str
+) -> None:
+    async with client_of(amqp_url, redis_url) as client:
+        lost = await shop.add.options(countdown=1.0).send(1)
+        connection = await aio_pika.connect(amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            await channel.queue_delete("shop.fast")
+        async with running_worker("tests.contract.shop:app", OTHERS, amqp_url, redis_url):
+            behind = await shop.homeless.options(countdown=1.2).send()
+            status, letter = await _ended(client, lost.id)
+            assert (status.state, letter.reason) == (State.FAILURE, "undelivered")
+            assert "no queue called 'shop.fast' was bound" in letter.error.message
+            assert await behind.result(timeout=10) == "default"
+
+
+async def test_a_reject_by_somebody_else(amqp_url: str, redis_url: str) -> None:
+    async with client_of(amqp_url, redis_url) as client:
+        handle = await shop.add.send(1)
+        connection = await aio_pika.connect(amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.get_queue("shop.fast", ensure=False)
+            message = await queue.get()
+            assert message is not None
+            await message.reject(requeue=False)
+        async with running_worker("tests.contract.shop:app", OTHERS, amqp_url, redis_url):
+            status, letter = await _ended(client, handle.id)
+        assert (status.state, letter.queue) == (State.FAILURE, "shop.fast")
+        assert "rejected by something other than Warrener" in letter.error.message
+
+
+@pytest.mark.parametrize("body", [b"\x00\xff", b'{"kwargs": {"a": 1}}'])
+async def test_a_dead_queue_that_was_deleted_is_declared_again(
+    amqp_url: str, redis_url: str, body: bytes
+) -> None:
+    async with client_of(amqp_url, redis_url) as client:
+        queues = shop.app.queues
+        async with running_worker("tests.contract.shop:app", queues, amqp_url, redis_url):
+            connection = await aio_pika.connect(amqp_url)
+            async with connection:
+                channel = await connection.channel()
+                await channel.queue_delete("shop.fast.dead")
+                job = aio_pika.Message(body, type="shop.unknown", correlation_id="job-1")
+                job.headers = {"waiting_since": 1_000}
+                await channel.default_exchange.publish(job, "shop.fast")
+            status, letter = await _ended(client, "job-1")
+        assert status.state is State.FAILURE
+        assert letter.reason == "unknown_task"
+        found = await client.publisher.depth("shop.fast.dead")
+        assert found is not None
+        assert found.message_count == 1
