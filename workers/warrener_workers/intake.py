@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 from warrener import transitions
 from warrener.dead_letters import is_letter
@@ -53,12 +54,13 @@ class Intake:
         self._settlement = settlement
         self._registry = registry
         self._dispatch = dispatch
+        self._unclaimed: list[Delivery] = []
+        self._asking = False
         self._claiming: set[asyncio.Task[None]] = set()
         self._store_answers_since = context.clock()
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Deal with these deliveries; returns at once."""
-        jobs = []
         for delivery, found in arrivals:
             match found:
                 case Malformed():
@@ -67,11 +69,21 @@ class Intake:
                     self._settlement.adopt(delivery, found)
                 case Message():
                     if self._may_run(delivery):
-                        jobs.append(delivery)
-        if jobs:
-            task = asyncio.get_running_loop().create_task(self._claim(jobs))
-            self._claiming.add(task)
-            task.add_done_callback(self._claiming.discard)
+                        self._unclaimed.append(delivery)
+        if self._unclaimed and not self._asking:
+            self._asking = True
+            self._start(self._claim_all())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._claiming.add(task)
+        task.add_done_callback(self._claimed)
+
+    def _claimed(self, task: asyncio.Task[None]) -> None:
+        self._claiming.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Nobody has settled these deliveries: they come again when this connection ends.
+            log.error("claiming failed", exc_info=error)
 
     def _may_run(self, delivery: Delivery) -> bool:
         """False for what goes back into the ladder without asking the store."""
@@ -115,6 +127,16 @@ class Intake:
 
     # Claims --------------------------------------------------------------------------------------
 
+    async def _claim_all(self) -> None:
+        """One round trip at a time: what arrives during one is claimed together in the next, so that the
+        batches grow with the load."""
+        try:
+            while self._unclaimed:
+                deliveries, self._unclaimed = self._unclaimed, []
+                await self._claim(deliveries)
+        finally:
+            self._asking = False
+
     async def _claim(self, deliveries: Sequence[Delivery]) -> None:
         tokens = [new_id() for _ in deliveries]
         verdicts = await self._verdicts(
@@ -127,7 +149,7 @@ class Intake:
             else:
                 self._answered(delivery, token, verdict)
         if held:
-            await self._contest(held)
+            self._start(self._contest(held))
 
     def _claim_of(
         self, delivery: Delivery, token: str, abandoned: str = ""
