@@ -16,7 +16,7 @@ from .client import Backend, Client, Submission
 from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
 from .handles import JobHandle
 from .middleware import Middleware, RunCall, compose
-from .settings import Settings
+from .settings import Settings, read_settings
 from .sync import Portal
 from .tasks import Options, Signature, Task, TaskDecorator, TaskSettings
 from .topology import check_queue_name
@@ -45,7 +45,7 @@ class Warrener:
         settings: Settings | None = None,
         **overrides: Any,
     ) -> None:
-        self.settings = settings or Settings(**overrides)
+        self.settings = settings or read_settings(**overrides)
         self.lifespan = lifespan
         self.run_middleware = tuple(run)
         self.portal = Portal()

@@ -183,7 +183,8 @@ class ResultTimeout(ResultError):
 
 
 class ResultExpired(ResultError):
-    """Job {job_id} succeeded, but its result was kept for {seconds} s only and is gone."""
+    """Job {job_id} succeeded, but its result is no longer kept: read it sooner, or raise
+    WARRENER_RESULT_TTL."""
 
 
 class WaitInsideJob(ResultError):

@@ -60,7 +60,7 @@ class JobHandle(Generic[R]):
         if status.state is not State.SUCCESS:
             raise ResultTimeout(job_id=self.id, seconds=timeout, state=status.state)
         if status.result_expired:
-            raise ResultExpired(job_id=self.id, seconds="a limited time")
+            raise ResultExpired(job_id=self.id)
         return self._decode(status.result) if self._decode else status.result
 
     def status_sync(self) -> JobStatus:

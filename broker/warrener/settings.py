@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
+
+from .errors import ConfigurationError
 
 
 class Settings(BaseSettings):
@@ -57,6 +59,18 @@ class Settings(BaseSettings):
     def shown_redis_url(self) -> str:
         """The store's URL without its password."""
         return without_password(self.redis_url.get_secret_value())
+
+
+def read_settings(**arguments: Any) -> Settings:
+    """The settings, these arguments first. Raises ConfigurationError for what does not fit."""
+    try:
+        return Settings(**arguments)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError(
+            message=f"Settings do not fit: {'; '.join(faults)}. They come from Warrener(...) and from "
+            "WARRENER_* in the environment."
+        ) from None
 
 
 def without_password(url: str) -> str:
