@@ -46,14 +46,17 @@ class Running:
 
     async def says(self, text: str, *, times: int = 1) -> str:
         """Wait until a line with this text has come, so many times; answers the last of them."""
-        async with asyncio.timeout(PATIENCE), self._seen:
-            while True:
-                found = [line for line in self.lines if text in line]
-                if len(found) >= times:
-                    return found[times - 1]
-                if self.lines and self.lines[-1] == "(end of output)":
-                    raise AssertionError(f"it ended without saying {text!r}:\n" + self.log)
-                await self._seen.wait()
+        try:
+            async with asyncio.timeout(PATIENCE), self._seen:
+                while True:
+                    found = [line for line in self.lines if text in line]
+                    if len(found) >= times:
+                        return found[times - 1]
+                    if self.lines and self.lines[-1] == "(end of output)":
+                        raise AssertionError(f"it ended without saying {text!r}:\n" + self.log)
+                    await self._seen.wait()
+        except TimeoutError:
+            raise AssertionError(f"it did not say {text!r}:\n" + self.log) from None
 
     @property
     def log(self) -> str:
@@ -76,7 +79,8 @@ class Running:
 
 @asynccontextmanager
 async def running(*arguments: str, **environment: str) -> AsyncIterator[Running]:
-    """`warrener …` as a process of its own, killed at the end if it still runs."""
+    """`warrener …` as a process of its own, killed at the end if it still runs. It leads a process
+    group, as one does that was started from a terminal."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -86,6 +90,7 @@ async def running(*arguments: str, **environment: str) -> AsyncIterator[Running]
         stdout=PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "COLUMNS": "200", **environment},
+        process_group=0,
     )
     it = Running(process)
     it.read()

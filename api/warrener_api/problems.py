@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from warrener import (
     BrokerRefusedLogin,
@@ -30,6 +32,7 @@ from warrener import (
     QueueNameError,
     QueueNotFound,
     StoreUnavailable,
+    TopologyMismatch,
     UnknownTask,
     WarrenerError,
 )
@@ -57,6 +60,7 @@ STATUSES: list[tuple[type[WarrenerError], int]] = [
     (PublishTimeout, 503),
     (BrokerUnavailable, 503),
     (BrokerRefusedLogin, 503),
+    (TopologyMismatch, 503),
     (StoreUnavailable, 503),
     (ConfigurationError, 422),
 ]
@@ -71,6 +75,12 @@ class Problem(BaseModel):
     detail: str
     errors: list[dict[str, str]] | None = None
     may_arrive: bool | None = None
+
+
+def problems_with(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of these answers: problems, under the media type that they have."""
+    schema = Problem.model_json_schema()
+    return {status: {"content": {PROBLEM_JSON: {"schema": schema}}} for status in statuses}
 
 
 class BadRequest(Exception):
@@ -94,12 +104,11 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case BadRequest():
             return error.problem
+        case HTTPException():
+            kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+            return BadRequest(error.status_code, kind, str(error.detail)).problem
         case RequestValidationError():
-            errors = [
-                {"at": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()
-            ]
-            detail = "; ".join(f"{e['at']}: {e['message']}" for e in errors)
-            return BadRequest(422, "invalid-request", detail, errors).problem
+            return _of_validation(error)
         case TimeoutError():
             detail = f"RabbitMQ or Redis did not answer within {DEADLINE:g} s."
             return BadRequest(503, "unavailable", detail).problem
@@ -107,6 +116,16 @@ def problem_of(error: Exception) -> Problem:
             return _of_warrener(error)
         case _:
             return BadRequest(500, "internal-error", "The server's log says what happened.").problem
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
+    faults = error.errors()
+    if broken := [fault for fault in faults if fault["type"] == "json_invalid"]:
+        detail = f"The body is no JSON: {broken[0]['ctx']['error']}."
+        return BadRequest(400, "invalid-json", detail).problem
+    errors = [{"at": ".".join(map(str, f["loc"])), "message": f["msg"]} for f in faults]
+    detail = "; ".join(f"{e['at']}: {e['message']}" for e in errors)
+    return BadRequest(422, "invalid-request", detail, errors).problem
 
 
 def _of_warrener(error: WarrenerError) -> Problem:
@@ -122,9 +141,11 @@ def _of_warrener(error: WarrenerError) -> Problem:
     )
 
 
-def response_of(problem: Problem) -> Response:
-    """The problem as a response."""
+def response_of(problem: Problem, error: Exception) -> Response:
+    """The problem as a response, with the headers that the error asks for, such as WWW-Authenticate."""
     headers = {"Retry-After": RETRY_AFTER} if problem.status == 503 else {}
+    if isinstance(error, HTTPException):
+        headers.update(error.headers or {})
     content = problem.model_dump(exclude_none=True)
     return JSONResponse(content, problem.status, headers, PROBLEM_JSON)
 
@@ -145,7 +166,7 @@ class ProblemRoute(APIRoute):
                 problem = problem_of(error)
                 if problem.status == 500:
                     log.exception("%s %s failed", request.method, request.url.path)
-                return response_of(problem)
+                return response_of(problem, error)
 
         return handler
 

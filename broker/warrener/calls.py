@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NotRequired
 
-import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 from typing_extensions import TypedDict
 
 from .errors import InvalidArguments, TaskSignatureError
@@ -58,7 +57,7 @@ class CallSchema:
         """The parameters that a sender fills, in order."""
         all_of_them = inspect.signature(self._function).parameters.values()
         chosen = {p.name: p for p in all_of_them if p.name != self.job_parameter}
-        for p in chosen.values():
+        for p in all_of_them:
             if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
                 reason = f"parameter {p} has no name that a message could carry"
                 raise TaskSignatureError(task=self.task, reason=reason)
@@ -73,7 +72,7 @@ class CallSchema:
         # A TypedDict takes any parameter name; a model would trip over names such as `schema`.
         make: Any = TypedDict
         shape = make("Arguments", fields)
-        shape.__pydantic_config__ = ConfigDict(extra="forbid")
+        shape.__pydantic_config__ = ConfigDict(extra="forbid", **_EXACT)
         return self._adapter(shape, "a parameter")
 
     @cached_property
@@ -82,7 +81,9 @@ class CallSchema:
 
     def _adapter(self, shape: Any, what: str) -> TypeAdapter[Any]:
         try:
-            return TypeAdapter(shape)
+            adapter: TypeAdapter[Any] = _type_adapter(shape)
+            adapter.json_schema()
+            return adapter
         except PydanticUserError as error:
             reason = f"{what} has a type that JSON cannot carry: {error.message}"
             raise TaskSignatureError(task=self.task, reason=reason) from error
@@ -94,8 +95,7 @@ class CallSchema:
         schema["title"] = self.task
         for name, parameter in self.parameters.items():
             if parameter.default is not parameter.empty:
-                default = to_jsonable_python(parameter.default, fallback=repr)
-                schema["properties"][name]["default"] = default
+                schema["properties"][name]["default"] = _jsonable(parameter.default)
         return schema
 
     @cached_property
@@ -114,7 +114,10 @@ class CallSchema:
 
     def bind_json(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """The same for values that come out of JSON, where a datetime is text and a set an array."""
-        text = orjson.dumps(self._by_name(args, kwargs))
+        try:
+            text = to_json(self._by_name(args, kwargs))
+        except ValueError as error:
+            raise self._invalid(f"JSON cannot carry them: {error}") from error
         return self._checked(lambda: self._arguments.validate_json(text))
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,16 +167,15 @@ class CallSchema:
         """A result's JSON value as the type that the signature says."""
         # Strict about nothing: the value has been through JSON, so "lax" conversion is what restores
         # datetimes, UUIDs and models.
-        return self._result.validate_json(orjson.dumps(value))
+        return self._result.validate_json(to_json(value))
 
 
 def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) -> bytes:
     """Arguments of a task that is not known here, as the body of a message; its worker checks them.
     Raises InvalidArguments for what JSON cannot carry."""
     try:
-        jsonable = to_jsonable_python({"args": list(args), "kwargs": dict(kwargs)})
-        return orjson.dumps(jsonable)
-    except (PydanticSerializationError, TypeError) as error:
+        return to_json({"args": list(args), "kwargs": dict(kwargs)}, **_EXACT_JSON)
+    except (ValueError, TypeError) as error:
         reason = f"JSON cannot carry them: {error}"
         problems = [{"at": "arguments", "message": reason}]
         raise InvalidArguments(task=task, reason=reason, problems=problems) from error
@@ -182,8 +184,8 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
 def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in a message's body. Raises ValueError with what is wrong."""
     try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        content = from_json(body)
+    except ValueError as error:
         raise ValueError(f"the body is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError("the body is no JSON object with args and kwargs")
@@ -191,6 +193,28 @@ def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise ValueError("in the body, args must be an array and kwargs an object")
     return args, kwargs
+
+
+# JSON has no infinity: as text it arrives again. pydantic's own JSON, here and below, keeps whole numbers
+# beyond 64 bits, which other parsers turn into floats.
+_EXACT: ConfigDict = {"ser_json_inf_nan": "strings"}
+_EXACT_JSON: dict[str, Any] = {"inf_nan_mode": "strings"}
+
+
+def _type_adapter(shape: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(shape, config=_EXACT)
+    except PydanticUserError as error:
+        if error.code != "type-adapter-config-unused":
+            raise
+        return TypeAdapter(shape)  # a model, which has a configuration of its own
+
+
+def _jsonable(value: Any) -> Any:
+    try:
+        return to_jsonable_python(value, fallback=repr)
+    except ValueError:
+        return repr(value)
 
 
 def _is_job(hint: Any) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from pydantic_core import from_json
 
 from .states import State
 
@@ -93,7 +94,7 @@ def parse_status(
         finished=finished if state is not State.STARTED else None,
         worker=_text(record, b"worker"),
         losses=int(record.get(b"losses", 0)),
-        result=orjson.loads(result) if result and succeeded else None,
+        result=from_json(result) if result and succeeded else None,
         result_expired=(
             succeeded
             and not result

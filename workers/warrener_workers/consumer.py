@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 Arrival = tuple[Delivery, Message | Foreign | Malformed]
 PAUSES = (0.2, 0.5, 1.0, 2.0)
+OPENING = 30.0
+"""Seconds after which a broker that has not let the worker consume is tried anew: a quorum queue
+without a leader leaves declarations unanswered."""
 UNDELIVERED_AT_ONCE = 10
 """Unsettled deliveries of the queue for what could not be delivered."""
 
@@ -62,20 +65,23 @@ class Consumer:
         self._cancelled.clear()
         self._connection = await connect(self._settings, self._name)
         try:
-            channel = await open_channel(self._connection)
-            if self._settings.declare:
-                stages = [topology.stage(self._settings, q) for q in self._queues.values()]
-                await topology.declare(channel, [topology.shared(self._settings), *stages])
-            channel.on_consumer_cancel_callbacks.add(self._server_cancelled)
-            await channel.basic_qos(prefetch_count=self._prefetch)
-            self._channel = channel
-            for tag, queue in self._queues.items():
-                await channel.basic_consume(queue, self._arrived, consumer_tag=tag)
-            await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
-            shared = topology.Names(self._settings.namespace).undelivered
-            await channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
+            async with asyncio.timeout(OPENING):
+                await self._consume(await open_channel(self._connection))
         except LOST as error:
             raise BrokerUnavailable(url=self._settings.shown_amqp_url, reason=error) from error
+
+    async def _consume(self, channel: Channel) -> None:
+        if self._settings.declare:
+            stages = [topology.stage(self._settings, q) for q in self._queues.values()]
+            await topology.declare(channel, [topology.shared(self._settings), *stages])
+        channel.on_consumer_cancel_callbacks.add(self._server_cancelled)
+        await channel.basic_qos(prefetch_count=self._prefetch)
+        self._channel = channel
+        for tag, queue in self._queues.items():
+            await channel.basic_consume(queue, self._arrived, consumer_tag=tag)
+        await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
+        shared = topology.Names(self._settings.namespace).undelivered
+        await channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
 
     async def _server_cancelled(self, frame: spec.Basic.Cancel) -> None:
         log.warning(

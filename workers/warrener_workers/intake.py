@@ -220,10 +220,15 @@ class Intake:
                 log.warning("job %s is taken over from a lost worker", delivery.message.job_id)
                 self._answered(delivery, token, answer)
 
-    async def drain(self) -> None:
-        """Return once all claims under way are answered."""
-        while self._claiming:
-            await asyncio.gather(*self._claiming, return_exceptions=True)
+    async def drain(self, seconds: float | None = None) -> None:
+        """Return once all claims under way are answered. Those that are not within so many seconds are
+        given up, and their deliveries come again elsewhere."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._claiming:
+                    await asyncio.gather(*self._claiming, return_exceptions=True)
+        except TimeoutError:
+            log.warning("claims that the store has not answered are given up")
 
 
 def _growing(parks: int, longest: float) -> float:

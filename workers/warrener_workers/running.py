@@ -9,10 +9,11 @@ import asyncio
 import contextvars
 import ctypes
 import functools
+import math
 import threading
 import traceback
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -53,9 +54,11 @@ async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
         args, kwargs = decode_body(body)
         call = task.schema.bind_json(args, kwargs)
     except InvalidArguments as error:
-        return Failed(JobError("InvalidArguments", _clip(str(error)), "", "invalid_arguments"))
+        return Failed(JobError("InvalidArguments", _text_of(error), "", "invalid_arguments"))
     except ValueError as error:
-        return Failed(JobError("ValueError", _clip(str(error)), "", "malformed"))
+        return Failed(JobError("ValueError", _text_of(error), "", "malformed"))
+    except Exception as error:  # a validator of the user's own
+        return _failed(task, error)
     current_job.set(job)
     chain = compose(
         runtime.app.run_middleware, functools.partial(_call_function, task, runtime.threads)
@@ -86,8 +89,10 @@ def _succeeded(task: Task[..., Any], result: Any, limit: int) -> Outcome:
     try:
         text = task.schema.encode_result(result)
     except (ValueError, TypeError) as error:
-        message = f"what {task.name} returned does not fit its return type: {error}"
-        return Failed(JobError("InvalidResult", _clip(message), "", "invalid_result"))
+        message = f"what {task.name} returned does not fit its return type: {_text_of(error)}"
+        return Failed(JobError("InvalidResult", message, "", "invalid_result"))
+    except Exception as error:  # a validator of the user's own
+        return _failed(task, error)
     if len(text) > limit:
         message = f"the result takes {len(text)} bytes, more than the {limit} allowed: store it \
 elsewhere and return a reference, or raise WARRENER_MAX_RESULT_BYTES"
@@ -103,9 +108,16 @@ def _failed(task: Task[..., Any], error: BaseException) -> Failed:
         else f"{kind.__module__}.{kind.__qualname__}"
     )
     lines = traceback.format_exception(kind, error, _users_part(error.__traceback__))
-    text = "".join(lines)[-LONGEST_TRACEBACK:]
-    delay = error.delay if isinstance(error, RetryLater) else None
-    return Failed(JobError(name, _clip(str(error)), text), task.settings.retry.covers(error), delay)
+    text = _sayable("".join(lines))[-LONGEST_TRACEBACK:]
+    details = JobError(name, _text_of(error), text)
+    return Failed(details, task.settings.retry.covers(error), _asked_delay(error))
+
+
+def _asked_delay(error: BaseException) -> float | None:
+    """The seconds of a RetryLater; None, and so the policy's own, for what is no number."""
+    delay: object = getattr(error, "delay", None) if isinstance(error, RetryLater) else None
+    number = isinstance(delay, (int, float)) and math.isfinite(delay)
+    return float(delay) if number else None  # type: ignore[arg-type]
 
 
 def _users_part(trace: types.TracebackType | None) -> types.TracebackType | None:
@@ -116,8 +128,17 @@ def _users_part(trace: types.TracebackType | None) -> types.TracebackType | None
     return trace or outer
 
 
-def _clip(text: str) -> str:
+def _text_of(error: BaseException) -> str:
+    try:
+        text = _sayable(str(error))
+    except Exception:
+        text = "(its text cannot be shown)"
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def _sayable(text: str) -> str:
+    """Text that UTF-8 can carry: the name of a file may hold bytes that are none."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 # Soft time limits --------------------------------------------------------------------------------
@@ -169,37 +190,48 @@ def _driven(
             throw = error
 
 
-def _in_thread(
-    threads: Executor, function: Callable[[], Any], seconds: float | None
-) -> Awaitable[Any]:
+async def _in_thread(threads: Executor, function: Callable[[], Any], seconds: float | None) -> Any:
     loop = asyncio.get_running_loop()
-    context = contextvars.copy_context()
-    if seconds is None:
-        return loop.run_in_executor(threads, context.run, function)
     limited = _LimitedCall(function, seconds)
-    future = loop.run_in_executor(threads, context.run, limited)
-    timer = loop.call_later(seconds, limited.interrupt)
-    future.add_done_callback(lambda _: timer.cancel())
-    return future
+    context = contextvars.copy_context()
+    timer = loop.call_later(seconds, limited.interrupt) if seconds is not None else None
+    try:
+        result, error = await loop.run_in_executor(threads, context.run, limited)
+    finally:
+        if timer is not None:
+            timer.cancel()
+    if error is not None:
+        raise error
+    return result
 
 
 class _LimitedCall:
     """A plain function's call that another thread can interrupt between two of its bytecodes (see
-    PyThreadState_SetAsyncExc in Python's C API)."""
+    PyThreadState_SetAsyncExc in Python's C API). Answers what it returned and what it raised, since a
+    future cannot carry every exception (StopIteration)."""
 
-    def __init__(self, function: Callable[[], Any], seconds: float) -> None:
+    def __init__(self, function: Callable[[], Any], seconds: float | None) -> None:
+        # Raised into a thread, an exception can only be given as a class.
+        class Expired(SoftTimeLimitExceeded):
+            def __init__(self) -> None:
+                super().__init__(seconds=seconds)
+
         self._function = function
         self._seconds = seconds
+        self._expired = Expired
         self._lock = threading.Lock()
         self._thread: int | None = None
 
-    def __call__(self) -> Any:
+    def __call__(self) -> tuple[Any, BaseException | None]:
         with self._lock:
             self._thread = threading.get_ident()
         try:
-            return self._function()
-        except _Interrupted:
-            raise SoftTimeLimitExceeded(seconds=self._seconds) from None
+            return self._function(), None
+        except self._expired as error:
+            limit = SoftTimeLimitExceeded(seconds=self._seconds)
+            return None, limit.with_traceback(error.__traceback__)
+        except BaseException as error:
+            return None, error
         finally:
             with self._lock:
                 self._thread = None
@@ -207,12 +239,5 @@ class _LimitedCall:
     def interrupt(self) -> None:
         with self._lock:
             if self._thread is not None:
-                thread, kind = ctypes.c_ulong(self._thread), ctypes.py_object(_Interrupted)
+                thread, kind = ctypes.c_ulong(self._thread), ctypes.py_object(self._expired)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, kind)
-
-
-class _Interrupted(SoftTimeLimitExceeded):
-    """Raised into a thread, where an exception can only be given as a class."""
-
-    def __init__(self) -> None:
-        super().__init__(seconds="its")

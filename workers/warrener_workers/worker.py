@@ -135,6 +135,7 @@ class Worker:
         self._clock = clock
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._charges: set[asyncio.Task[None]] = set()
         self._pool = ChildPool(spawn, self, processes=mine.processes, slots=mine.slots_per_child)
         self._parts: Parts
 
@@ -190,7 +191,9 @@ class Worker:
         """A run's process died under it. Only a job that was alone in it is charged: among several,
         nobody knows whose fault it was, and each runs again alone."""
         if charged:
-            self._track(self._charge(run, reason))
+            charge = self._track(self._charge(run, reason))
+            self._charges.add(charge)
+            charge.add_done_callback(self._charges.discard)
             return
         if run.spec.max_losses:
             log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
@@ -225,10 +228,11 @@ class Worker:
         packed = [child_backend.pack_answer(answer) for answer in answers]
         child.link.say(Kind.SENT, {"n": frame.header["n"], "answers": packed})
 
-    def _track(self, work: Coroutine[Any, Any, None]) -> None:
+    def _track(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # Signs of life -------------------------------------------------------------------------------
 
@@ -250,9 +254,11 @@ class Worker:
     async def _finish(self, parts: Parts) -> None:
         """Take no more, let what runs finish within the grace, hand back the rest."""
         await parts.consumer.pause()
-        await parts.intake.drain()
+        await parts.intake.drain(parts.settings.connect_timeout)
         await self._hand_back(parts, self._pool.unstarted())
         await self._until_idle(parts.settings.grace)
+        # What has just lost its process goes back as well, charged once.
+        await asyncio.gather(*self._charges)
         await self._hand_back(parts, await self._pool.stop())
         try:
             async with asyncio.timeout(parts.settings.connect_timeout):

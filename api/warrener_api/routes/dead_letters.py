@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
@@ -11,18 +11,16 @@ from warrener.dead_letters import DeadLetterIndex
 from warrener.replaying import Replayer, Selection
 from warrener.topology import check_queue_name
 
-from ..problems import Problem, ProblemRoute
+from ..problems import ProblemRoute, problems_with
 from ..schemas import DeadLetterPage, DeadLetterView, ReplayRequest, ReplayView
 from .jobs import client_of
-
-_PROBLEM: dict[str, Any] = {"model": Problem}
 
 
 def routes(app: Warrener) -> APIRouter:
     """The routes under /dead-letters."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"], route_class=ProblemRoute)
 
-    @router.get("/{queue}", responses={422: _PROBLEM, 503: _PROBLEM})
+    @router.get("/{queue}", responses=problems_with(422, 503))
     async def list_dead_letters(
         queue: str,
         start: Annotated[int, Query(ge=0)] = 0,
@@ -35,10 +33,7 @@ def routes(app: Warrener) -> APIRouter:
         items = [DeadLetterView.of(letter) for letter in letters]
         return DeadLetterPage(count=await index.count(queue), items=items)
 
-    @router.post(
-        "/{queue}/replay",
-        responses={404: _PROBLEM, 409: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM},
-    )
+    @router.post("/{queue}/replay", responses=problems_with(400, 404, 409, 422, 503))
     async def replay(queue: str, wanted: ReplayRequest) -> ReplayView:
         """Publish dead letters to their queue again; what is not selected stays."""
         check_queue_name(queue, app.settings.namespace)

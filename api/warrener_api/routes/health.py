@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from warrener import Warrener
 
-from ..problems import Problem, ProblemRoute
+from ..problems import ProblemRoute, problems_with
 from .jobs import client_of
 
 
@@ -19,7 +19,7 @@ def routes(app: Warrener) -> APIRouter:
         """This process answers."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses={503: {"model": Problem}})
+    @router.get("/readyz", responses=problems_with(503))
     async def readyz() -> dict[str, str]:
         """RabbitMQ and Redis answer."""
         client = client_of(app)

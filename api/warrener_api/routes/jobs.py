@@ -14,13 +14,11 @@ from warrener.ids import is_job_id
 from warrener.tasks import Options, Signature
 
 from ..openapi import job_request_schema
-from ..problems import BadRequest, Problem, ProblemRoute
+from ..problems import BadRequest, ProblemRoute, problems_with
 from ..schemas import JobRequest, JobView
 
 ENVELOPE = 16_384
 """Bytes that a request may take beside the arguments themselves."""
-
-_PROBLEM: dict[str, Any] = {"model": Problem}
 
 
 def routes(app: Warrener) -> APIRouter:
@@ -40,7 +38,7 @@ def routes(app: Warrener) -> APIRouter:
         await client.store.ping()
         signature = _signature(app, wanted, idempotency_key)
         handle = await app.submit(signature)
-        response.headers["Location"] = str(request.url_for("get_job", job_id=handle.id).path)
+        response.headers["Location"] = _address_below(request, handle.id)
         status = await client.status(handle.id)
         return JobView.of(status) if status else _accepted(app, handle.id, wanted)
 
@@ -53,10 +51,10 @@ def routes(app: Warrener) -> APIRouter:
         response_model=JobView,
         name="submit_job",
         openapi_extra={"requestBody": {"required": True, **schema}},
-        responses=dict.fromkeys((400, 409, 413, 415, 422, 503), _PROBLEM),
+        responses=problems_with(400, 404, 409, 413, 415, 422, 503),
     )
 
-    @router.get("/{job_id}", name="get_job", responses={404: _PROBLEM, 503: _PROBLEM})
+    @router.get("/{job_id}", name="get_job", responses=problems_with(404, 422, 503))
     async def get(
         job_id: str,
         wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
@@ -80,6 +78,14 @@ def client_of(app: Warrener) -> Client:
     return backend
 
 
+def _address_below(request: Request, job_id: str) -> str:
+    """The job's own address. Not by url_for(): another router, or the app that this one is mounted in,
+    may have routes of the same names."""
+    path, root = request.url.path.rstrip("/"), request.scope.get("root_path", "")
+    # A path holds its root by the ASGI specification; some proxies' set-ups leave it out.
+    return f"{path if path.startswith(root) else root + path}/{job_id}"
+
+
 async def _read(request: Request, limit: int) -> JobRequest:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/json":
@@ -88,7 +94,10 @@ async def _read(request: Request, limit: int) -> JobRequest:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            detail = f"The request is larger than {limit} bytes."
+            detail = (
+                f"The request is larger than {limit} bytes: store the arguments elsewhere and "
+                "send a reference, or raise WARRENER_MAX_PAYLOAD_BYTES."
+            )
             raise BadRequest(413, "payload-too-large", detail)
     try:
         return JobRequest.model_validate(orjson.loads(body))

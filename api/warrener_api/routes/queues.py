@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from warrener import Warrener
 from warrener.queues import Queues
 
-from ..problems import Problem, ProblemRoute
+from ..problems import ProblemRoute, problems_with
 from ..schemas import QueueView
 from .jobs import client_of
 
@@ -16,7 +16,7 @@ def routes(app: Warrener) -> APIRouter:
     """The routes under /queues."""
     router = APIRouter(prefix="/queues", tags=["queues"], route_class=ProblemRoute)
 
-    @router.get("", responses={503: {"model": Problem}})
+    @router.get("", responses=problems_with(503))
     async def list_queues() -> list[QueueView]:
         """The queues of the app's tasks that exist on the broker."""
         states = await Queues(client_of(app)).states(app.queues)

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-import orjson
 import typer
+from pydantic_core import to_json
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -35,7 +35,17 @@ OptionalApp = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+
+
+def _known_level(text: str) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise typer.BadParameter(f"{text!r} is none of debug, info, warning, error")
+    return text.lower()
+
+
+LogLevel = Annotated[
+    str, typer.Option(help="debug, info, warning or error.", callback=_known_level)
+]
 LogFormat = Annotated[str, typer.Option(help="text or json.")]
 
 console = Console(width=None if sys.stdout.isatty() else 200)
@@ -64,7 +74,7 @@ async def known_queues(app: Warrener, client: Client) -> list[str]:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2))
+    typer.echo(to_json(value, fallback=str, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:

@@ -1,0 +1,241 @@
+"""How each case of docs/errors.md is provoked: in Python, over HTTP and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from warrener import Warrener
+from warrener.app import load_app
+from warrener.replaying import Selection
+from warrener_workers.child_process import ChildSettings, spawn
+from warrener_workers.nodes.ports import free_ports
+from warrener_workers.worker import Worker, WorkerSettings
+
+from .place import APP, Place
+from .shop import FAST, add
+
+InPython = Callable[[Warrener], Awaitable[object]]
+JOB = {"task": "shop.add", "kwargs": {"a": 1}}
+LIMIT = 1000
+"""Bytes of arguments that are allowed here."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request."""
+
+    method: str
+    path: str
+    json: Any = None
+    content: str | None = None
+    kind: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Provocation:
+    """One case; None where it cannot arise."""
+
+    python: InPython | None = None
+    http: Request | None = None
+    cli: tuple[str, ...] | None = None
+    where: Callable[[Place], Place] = lambda place: place
+    """Where it is tried, instead of the servers that are there."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of the command line's environment, besides the place's own."""
+    needs: tuple[str, ...] | None = None
+    """`warrener` with these arguments runs meanwhile, and says that it is ready."""
+
+
+def post(**job: Any) -> Request:
+    """POST /jobs."""
+    return Request("POST", "/jobs", json=job)
+
+
+def raw(content: str, kind: str = "application/json") -> Request:
+    """POST /jobs with this body."""
+    return Request("POST", "/jobs", content=content, kind=kind)
+
+
+def submit(*arguments: str) -> tuple[str, ...]:
+    """`warrener submit`."""
+    return ("submit", "--app", APP, *arguments)
+
+
+def by_name(task: str, *args: Any, **kwargs: Any) -> InPython:
+    """app.send()."""
+    return lambda app: app.send(task, *args, **kwargs)
+
+
+def with_options(**options: Any) -> InPython:
+    """shop.add.options(...).send(1)."""
+
+    async def call(_: Warrener) -> object:
+        return await add.options(**options).send(1)
+
+    return call
+
+
+async def _load(path: str, _: Warrener) -> object:
+    return load_app(path)
+
+
+async def _app_with_a_wrong_setting(_: Warrener) -> object:
+    return Warrener(heartbeat="often")
+
+
+async def _select_nothing(_: Warrener) -> object:
+    return Selection()
+
+
+async def _work_as_heavy_1(_: Warrener) -> object:
+    settings = WorkerSettings("heavy-1", [FAST])
+    await Worker(settings, partial(spawn, ChildSettings(APP, "heavy-1", 4))).run()
+    return None
+
+
+def _elsewhere(place: Place, **urls: str) -> Place:
+    return replace(place, **urls)  # type: ignore[arg-type]
+
+
+def _wrong_password(place: Place) -> Place:
+    return _elsewhere(place, amqp_url=place.amqp_url.replace("guest:guest@", "guest:wrong@"))
+
+
+def _classic(place: Place) -> Place:
+    return replace(place, extra={**place.extra, "queue_type": "classic"})
+
+
+def no_rabbitmq(place: Place) -> Place:
+    """The same with a port for RabbitMQ on which nobody listens."""
+    return _elsewhere(place, amqp_url=f"amqp://guest:guest@127.0.0.1:{free_ports(1)[0]}/")
+
+
+def no_redis(place: Place) -> Place:
+    """The same with a port for Redis on which nobody listens."""
+    return _elsewhere(place, redis_url=f"redis://127.0.0.1:{free_ports(1)[0]}/0")
+
+
+_NOWHERE = "shop.nowhere"
+_LONG = "x" * (LIMIT + 1)
+_NAIVE = datetime(2030, 1, 1)
+_ANY = Provocation(by_name("shop.add", 1), post(**JOB), submit("shop.add", "a=1"))
+
+PROVOCATIONS: Mapping[str, Provocation] = {
+    "invalid JSON": Provocation(
+        http=raw('{"task": "shop.add", '), cli=submit("shop.add", "--kwargs", '{"a": ')
+    ),
+    "arguments that are no JSON object": Provocation(
+        http=post(task="shop.add", kwargs=[1]), cli=submit("shop.add", "--kwargs", "[1]")
+    ),
+    "another content type": Provocation(
+        http=raw("task=shop.add", "application/x-www-form-urlencoded")
+    ),
+    "a field that does not exist": Provocation(
+        http=post(**JOB, retries=3), cli=submit("shop.add", "a=1", "--retries", "3")
+    ),
+    "a call that does not exist": Provocation(http=Request("GET", "/job"), cli=("jobs",)),
+    "a method that a call does not have": Provocation(http=Request("PUT", "/jobs", json=JOB)),
+    "an argument without a name": Provocation(cli=submit("shop.add", "1")),
+    "no task given": Provocation(http=post(kwargs={"a": 1}), cli=submit()),
+    "an unknown task": Provocation(
+        by_name("shop.nothing"), post(task="shop.nothing"), submit("shop.nothing")
+    ),
+    "an argument of another type": Provocation(
+        by_name("shop.add", "x"),
+        post(task="shop.add", kwargs={"a": "x"}),
+        submit("shop.add", "a=x"),
+    ),
+    "an argument that is missing": Provocation(
+        by_name("shop.add"), post(task="shop.add"), submit("shop.add")
+    ),
+    "an argument too many": Provocation(
+        by_name("shop.add", 1, c=3),
+        post(task="shop.add", kwargs={"a": 1, "c": 3}),
+        submit("shop.add", "a=1", "c=3"),
+    ),
+    "an argument given twice": Provocation(
+        by_name("shop.add", 1, a=1),
+        post(task="shop.add", args=[1], kwargs={"a": 1}),
+        submit("shop.add", "--args", "[1]", "a=1"),
+    ),
+    "a queue that nobody declared": Provocation(
+        with_options(queue=_NOWHERE),
+        post(**JOB, queue=_NOWHERE),
+        submit("shop.add", "a=1", "--queue", _NOWHERE),
+    ),
+    "the same with a countdown": Provocation(
+        with_options(queue=_NOWHERE, countdown=3),
+        post(**JOB, queue=_NOWHERE, countdown=3),
+        submit("shop.add", "a=1", "--queue", _NOWHERE, "--countdown", "3"),
+    ),
+    "a queue name with wildcards": Provocation(
+        with_options(queue="shop.*"),
+        post(**JOB, queue="shop.*"),
+        submit("shop.add", "a=1", "--queue", "shop.*"),
+    ),
+    "a worker for such a queue": Provocation(cli=("worker", "shop.*", "--app", APP)),
+    "a payload over the limit": Provocation(
+        by_name("shop.hold", until=_LONG),
+        post(task="shop.hold", kwargs={"until": _LONG}),
+        submit("shop.hold", f"until={_LONG}"),
+    ),
+    "a request far over the limit": Provocation(
+        http=post(task="shop.hold", kwargs={"until": 20 * _LONG})
+    ),
+    "a negative countdown": Provocation(
+        with_options(countdown=-5.0),
+        post(**JOB, countdown=-5),
+        submit("shop.add", "a=1", "--countdown", "-5"),
+    ),
+    "a countdown and an eta": Provocation(
+        with_options(countdown=5, eta=datetime.fromisoformat("2030-01-01T00:00:00Z")),
+        post(**JOB, countdown=5, eta="2030-01-01T00:00:00Z"),
+    ),
+    "an eta without a time zone": Provocation(
+        with_options(eta=_NAIVE), post(**JOB, eta="2030-01-01T00:00:00")
+    ),
+    "a job id with other characters": Provocation(
+        with_options(id="scan 7"), cli=submit("shop.add", "a=1", "--id", "scan 7")
+    ),
+    "an id that does not exist": Provocation(
+        lambda app: app.job("never-sent").status(),
+        Request("GET", "/jobs/never-sent"),
+        ("job", "never-sent"),
+    ),
+    "a replay that does not say of what": Provocation(
+        _select_nothing,
+        Request("POST", f"/dead-letters/{FAST}/replay", json={}),
+        ("dead", "replay", FAST),
+    ),
+    "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
+    "a RabbitMQ that is not there": replace(_ANY, where=no_rabbitmq),
+    "a Redis that is not there": Provocation(
+        with_options(idempotency_key="order-7"),
+        post(**JOB),
+        submit("shop.add", "a=1", "--wait"),
+        where=no_redis,
+    ),
+    "a queue that exists with other arguments": replace(_ANY, where=_classic),
+    "a setting that does not fit": Provocation(
+        _app_with_a_wrong_setting, cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
+    ),
+    "a log level that does not exist": Provocation(
+        cli=("api", "--app", APP, "--log-level", "loud")
+    ),
+    "an app that cannot be imported": Provocation(
+        partial(_load, "no_such_shop:app"), cli=("submit", "--app", "no_such_shop:app", "shop.add")
+    ),
+    "the same, given to a worker": Provocation(cli=("worker", FAST, "--app", "no_such_shop:app")),
+    "an app without a module": Provocation(
+        partial(_load, "app"), cli=("submit", "--app", "app", "shop.add")
+    ),
+    "a living worker's name": Provocation(
+        _work_as_heavy_1,
+        cli=("worker", FAST, "--app", APP, "--name", "heavy-1"),
+        needs=("worker", FAST, "--app", APP, "--name", "heavy-1"),
+    ),
+}

@@ -1,0 +1,124 @@
+"""Messages from elsewhere: what is a job runs, what is none ends as a dead letter that says why."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from warrener import State
+
+from . import yard as tasks
+from .conftest import QUEUE, Yard
+
+RUN = tasks.run.name
+
+
+def _body(*args: Any, **kwargs: Any) -> bytes:
+    return json.dumps({"args": args, "kwargs": kwargs}).encode()
+
+
+async def test_messages_of_other_clients_run(yard: Yard) -> None:
+    async with yard.worker() as worker:
+        await yard.publish(_body("least"), type=RUN, correlation_id="least")
+        await yard.publish(b'{"kwargs": {"name": "named"}}', type=RUN, correlation_id="named")
+        await yard.publish(_body("by-message-id"), type=RUN, message_id="by-message-id")
+        await yard.publish(
+            _body("charset"),
+            type=RUN,
+            correlation_id="charset",
+            content_type="application/json; charset=utf-8",
+            headers={"x-death": [{"count": 3}], "trace": "t-1"},
+        )
+        for status in await yard.ended("least", "named", "by-message-id", "charset"):
+            assert (status.state, status.result, status.attempt) == (State.SUCCESS, status.id, 1)
+        yard.publish_without_id(_body("no-id").decode(), RUN)
+        adopted = (await worker.says("came without an id and is adopted as")).split(" as ")[-1]
+        [status] = await yard.ended(adopted.split()[0])
+        assert (status.state, status.result) == (State.SUCCESS, "no-id")
+    for name in ("least", "named", "by-message-id", "charset", "no-id"):
+        assert yard.events(name) == [f"start {name}", f"end {name}"]
+    assert await yard.waiting(QUEUE) == []
+
+
+MALFORMED: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "random bytes": (b"\x00\xff\xfe{", {"type": RUN}, "no JSON"),
+    "empty body": (b"", {"type": RUN}, "no JSON"),
+    "a list": (b"[1, 2]", {"type": RUN}, "object"),
+    "args no list": (b'{"args": 3}', {"type": RUN}, "args"),
+    "no type": (_body("x"), {}, "no task name"),
+    "content type": (_body("x"), {"type": RUN, "content_type": "application/x-pickle"}, "pickle"),
+    "attempt": (_body("x"), {"type": RUN, "headers": {"attempt": "two"}}, "'attempt' is 'two'"),
+    "attempt 0": (_body("x"), {"type": RUN, "headers": {"attempt": 0}}, "'attempt' is 0"),
+    "generation": (_body("x"), {"type": RUN, "headers": {"generation": -1}}, "'generation' is -1"),
+    "due": (_body("x"), {"type": RUN, "headers": {"due": 1.5}}, "'due' is 1.5"),
+    "bad id": (_body("x"), {"type": RUN, "correlation_id": "a b{c}"}, "job id"),
+    "missing argument": (_body(), {"type": RUN}, "name"),
+    "wrong argument": (_body(7), {"type": RUN}, "valid string"),
+    "one too many": (_body("x", "y"), {"type": RUN}, "2"),
+    "unknown argument": (_body("x", size=3), {"type": RUN}, "size"),
+}
+
+
+async def test_what_is_no_job_is_dead_lettered_with_a_reason_and_holds_nothing_up(
+    yard: Yard,
+) -> None:
+    async with yard.worker("-c", "1"):
+        for number, (body, properties, _) in enumerate(MALFORMED.values()):
+            given = {"correlation_id": f"bad-{number}", **properties}
+            await yard.publish(body, **given)
+        good = await tasks.run.send("good")
+        [status] = await yard.ended(good)
+        assert status.state is State.SUCCESS
+        letters = await yard.letters(len(MALFORMED))
+        in_queue = await yard.waiting(f"{QUEUE}.dead")
+    assert len(in_queue) == len(MALFORMED)
+    assert await yard.waiting(QUEUE) == []
+    texts = {letter.body: letter for letter in letters}
+    assert len({letter.id for letter in letters}) == len(MALFORMED)
+    by_id = {letter.job_id: letter for letter in letters}
+    for number, (what, (body, _, reason)) in enumerate(MALFORMED.items()):
+        letter = by_id.get(f"bad-{number}") or texts[body.decode("utf-8", "replace")]
+        assert reason in letter.error.message, (what, letter.error)
+        assert letter.queue == QUEUE
+        assert letter.reason in ("malformed", "invalid_arguments"), (what, letter)
+        assert letter.body == body.decode("utf-8", "replace"), what
+
+
+async def test_a_job_of_an_unknown_task_waits_and_is_then_dead_lettered(yard: Yard) -> None:
+    async with yard.worker(WARRENER_UNKNOWN_TASK_GRACE="0.5") as worker:
+        await yard.publish(_body(), type="no.such.task", correlation_id="lost-one")
+        await worker.says("job lost-one waits for a worker that has it")
+        [letter] = await yard.letters(1)
+        assert (letter.job_id, letter.reason) == ("lost-one", "unknown_task")
+        assert "knew the task 'no.such.task' within 0.5 s" in letter.error.message
+        [status] = await yard.ended("lost-one")
+        assert (status.state, status.task) == (State.FAILURE, "no.such.task")
+
+
+async def test_a_task_that_only_newer_workers_know_is_run_by_one_of_them(yard: Yard) -> None:
+    async with yard.worker() as old:
+        await yard.publish(_body("new"), type="tests.integration.yard.novelty", message_id="new")
+        await old.says("job new waits for a worker that has it")
+        async with yard.worker(YARD_NEW="1"):
+            old.kill(signal.SIGTERM)
+            assert await old.ended() == 0
+            [status] = await yard.ended("new")
+    assert (status.state, status.attempt, status.result) == (State.SUCCESS, 1, "new")
+    assert yard.events("new") == ["start new"]
+
+
+async def test_a_task_of_another_queue_runs_where_its_message_lies(yard: Yard) -> None:
+    async with yard.worker(queues=("elsewhere",)):
+        handle = await tasks.run.options(queue="elsewhere").send("a")
+        [status] = await yard.ended(handle)
+    assert (status.state, status.queue) == (State.SUCCESS, "elsewhere")
+
+
+@pytest.mark.parametrize("size", [200_000, 900_000])
+async def test_large_bodies_pass_through_whole(yard: Yard, size: int) -> None:
+    async with yard.worker():
+        [status] = await yard.ended(await tasks.length.send("ä" * (size // 2)))
+    assert status.result == size // 2

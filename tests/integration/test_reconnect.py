@@ -1,0 +1,154 @@
+"""RabbitMQ or Redis going away and coming back: workers hold on, nothing is lost, nothing runs twice."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support import Running
+from warrener import BrokerUnavailable, State
+from warrener_workers.nodes import private_rabbitmq, private_redis
+
+from . import yard as tasks
+from .conftest import QUEUE, Yard, until
+
+
+def _connections(yard: Yard) -> list[str]:
+    """All connections of the yard, by the broker's name for them."""
+    found = yard.rabbit.manage("GET", f"/api/vhosts/{yard.vhost}/connections")
+    return [connection["name"] for connection in found]
+
+
+async def _until_listed(yard: Yard, worker: Running) -> None:
+    """The management API lists a connection some seconds after it was opened."""
+
+    def listed() -> bool:
+        found = yard.rabbit.manage("GET", f"/api/vhosts/{yard.vhost}/connections")
+        names = [one.get("client_properties", {}).get("connection_name", "") for one in found]
+        return any(name.startswith("warrener worker") for name in names)
+
+    await until(listed, "a listed connection\n" + worker.log)
+
+
+async def test_a_job_that_outlives_its_connection_runs_once(yard: Yard) -> None:
+    async with yard.worker() as worker:
+        jobs = [await tasks.wait.send("a", "gate"), await tasks.wait_plain.send("b", "gate")]
+        await yard.noted("start a")
+        await yard.noted("start b")
+        await _until_listed(yard, worker)
+        for name in _connections(yard):
+            yard.rabbit.manage("DELETE", f"/api/connections/{quote(name, safe='')}")
+        await worker.says("consuming again")
+        await worker.says("it runs in this worker", times=2)
+        yard.open("gate")
+        for status in await yard.ended(*jobs):
+            assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+        later = await tasks.run.send("later")
+        await yard.ended(later)
+        await worker.says("acknowledged without running", times=2)
+        worker.kill(signal.SIGTERM)
+        assert await worker.ended() == 0
+    for name in ("a", "b", "later"):
+        assert yard.events(name) == [f"start {name}", f"end {name}"]
+    assert await yard.waiting(QUEUE) == []
+
+
+async def test_a_job_that_ends_while_its_connection_is_lost_is_not_run_again(yard: Yard) -> None:
+    async with yard.worker() as worker:
+        job = await tasks.wait.send("a", "gate")
+        await yard.noted("start a")
+        await _until_listed(yard, worker)
+        yard.open("gate")
+        for name in _connections(yard):
+            yard.rabbit.manage("DELETE", f"/api/connections/{quote(name, safe='')}")
+        [status] = await yard.ended(job)
+        await worker.says("consuming again")
+        await yard.ended(await tasks.run.send("later"))
+    assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+    assert yard.events("a") == ["start a", "end a"]
+    assert await yard.waiting(QUEUE) == []
+
+
+async def test_a_broker_that_is_killed_and_comes_back_loses_no_accepted_job(
+    tmp_path: Path, redis_url: str
+) -> None:
+    with private_rabbitmq(tmp_path / "rabbitmq") as node:
+        yard = Yard(node, node.amqp_url, redis_url, tmp_path)
+        async with yard.app, yard.worker("-c", "2") as worker:
+            # A quorum queue that was declared a moment before the kill may never come back (3.10, 4.0).
+            await yard.ended(await tasks.run.options(countdown=1).send("first"))
+            running = await tasks.wait.send("running", "gate")
+            await yard.noted("start running")
+            delayed = await tasks.run.options(countdown=1).send("delayed")
+            waiting = [await tasks.wait.send(f"waiting-{n}", "gate") for n in range(5)]
+            node.kill()
+            await worker.says("is lost; connecting again")
+            await worker.says("not consuming yet")
+            with pytest.raises(BrokerUnavailable):
+                await tasks.run.send("too early")
+            yard.open("gate")
+            await yard.noted("end running")
+            node.start()
+            await worker.says("consuming again")
+            for status in await yard.ended(running, delayed, *waiting):
+                assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+            await yard.ended(await tasks.run.send("later"))
+            worker.kill(signal.SIGTERM)
+            assert await worker.ended() == 0
+            assert await yard.waiting(QUEUE) == []
+            async with yard.worker() as other:
+                node.kill()
+                await other.says("is lost; connecting again")
+                # Nobody to say goodbye to is no reason to stay.
+                other.kill(signal.SIGTERM)
+                assert await other.ended() == 0
+        names = ["running", "delayed", "later", *(f"waiting-{n}" for n in range(5))]
+        for name in names:
+            assert yard.events(name) == [f"start {name}", f"end {name}"]
+
+
+async def test_results_are_held_while_redis_is_away(
+    yard: Yard, amqp_url: str, tmp_path: Path
+) -> None:
+    with private_redis(tmp_path / "redis") as node:
+        yard = Yard(yard.rabbit, amqp_url, node.url, tmp_path)
+        async with yard.worker("-c", "2") as worker:
+            job = await tasks.wait.send("a", "gate")
+            await yard.noted("start a")
+            node.kill()
+            yard.open("gate")
+            await yard.noted("end a")
+            await worker.says("held for now")
+            # Accepted, though nobody can record it yet.
+            meanwhile = await tasks.run.send("meanwhile")
+            node.start()
+            for status in await yard.ended(job, meanwhile):
+                assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+            worker.kill(signal.SIGTERM)
+            assert await worker.ended() == 0
+        await yard.app.close()
+    for name in ("a", "meanwhile"):
+        assert yard.events(name) == [f"start {name}", f"end {name}"]
+    assert await yard.waiting(QUEUE) == []
+
+
+async def test_a_worker_can_be_stopped_while_redis_is_away(
+    yard: Yard, amqp_url: str, tmp_path: Path
+) -> None:
+    with private_redis(tmp_path / "redis") as node:
+        yard = Yard(yard.rabbit, amqp_url, node.url, tmp_path)
+        async with yard.worker(
+            "-c", "2", WARRENER_GRACE="1", WARRENER_CONNECT_TIMEOUT="1"
+        ) as worker:
+            await tasks.wait.send("a", "gate")
+            await yard.noted("start a")
+            node.kill()
+            await tasks.run.send("b")
+            await worker.says("held for now")
+            worker.kill(signal.SIGTERM)
+            assert await worker.ended() == 0
+        await yard.app.close()
+        assert len(await yard.waiting(QUEUE)) == 2

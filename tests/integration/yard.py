@@ -1,0 +1,226 @@
+"""The app that the integration tests run: tasks that leave lines in a ledger, wait at gates, misbehave.
+
+`YARD` names a folder: `ledger` in it gets a line per event, and a gate is open once its file exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from warrener import Job, Retry, Warrener
+
+log = logging.getLogger("yard")
+
+
+def place() -> Path:
+    """The folder of the test that runs."""
+    return Path(os.environ["YARD"])
+
+
+def note(event: str, name: str) -> None:
+    """Append to the ledger; one write, so that lines of several processes do not mix."""
+    line = f"{event} {name} {os.getpid()}\n".encode()
+    ledger = os.open(place() / "ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(ledger, line)
+    finally:
+        os.close(ledger)
+
+
+def runs_of(name: str) -> int:
+    """How often a task of this name has started so far."""
+    return (place() / "ledger").read_text().count(f"start {name} ")
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[str]:
+    """Notes its begin and end: one of each per child."""
+    if "YARD" not in os.environ:  # solo in the test's own process
+        yield ""
+        return
+    note("enter", "lifespan")
+    try:
+        yield "resources"
+    finally:
+        note("leave", "lifespan")
+
+
+app = Warrener(lifespan=lifespan, default_queue="yard")
+
+QUICKLY = Retry(1, base=0.1, jitter=0)
+
+
+@app.task
+async def run(name: str) -> str:
+    """Nothing but its two lines."""
+    note("start", name)
+    note("end", name)
+    return name
+
+
+async def _gate(name: str) -> None:
+    while not (place() / name).exists():  # noqa: ASYNC110 — another process opens it
+        await asyncio.sleep(0.02)
+
+
+@app.task
+async def wait(name: str, gate: str) -> str:
+    """A coroutine that ends once the gate is open."""
+    note("start", name)
+    await _gate(gate)
+    note("end", name)
+    return name
+
+
+@app.task
+def wait_plain(name: str, gate: str) -> str:
+    """The same in a thread."""
+    note("start", name)
+    while not (place() / gate).exists():
+        time.sleep(0.02)
+    note("end", name)
+    return name
+
+
+@app.task(max_losses=0)
+async def once(name: str, gate: str) -> str:
+    """Must never start twice."""
+    note("start", name)
+    await _gate(gate)
+    note("end", name)
+    return name
+
+
+@app.task
+async def die(name: str, times: int) -> str:
+    """Ends its process in its first runs."""
+    note("start", name)
+    if runs_of(name) <= times:
+        os._exit(9)
+    note("end", name)
+    return name
+
+
+@app.task(max_losses=0)
+async def die_once(name: str) -> None:
+    """Ends its process, and must not get a second chance."""
+    note("start", name)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(time_limit=0.5, retry=QUICKLY)
+def sleeps(name: str) -> None:
+    """In a system call."""
+    note("start", name)
+    time.sleep(60)
+
+
+@app.task(time_limit=0.5, retry=QUICKLY)
+def spins(name: str) -> None:
+    """Busy in a thread."""
+    note("start", name)
+    while True:
+        pass
+
+
+@app.task(time_limit=0.5, retry=QUICKLY)
+async def hogs(name: str) -> None:
+    """A coroutine that never gives the loop back."""
+    note("start", name)
+    while True:
+        pass
+
+
+@app.task(time_limit=0.5, retry=QUICKLY)
+def sleeps_once(name: str) -> int:
+    """Too long in the first run only."""
+    note("start", name)
+    if runs_of(name) == 1:
+        time.sleep(60)
+    return runs_of(name)
+
+
+@app.task(soft_time_limit=0.3, retry=Retry(0))
+def softly(name: str) -> None:
+    """Busy, and can be interrupted between two bytecodes."""
+    note("start", name)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        pass
+
+
+@app.task
+def nap(name: str, seconds: float) -> str:
+    """Blocks its thread for so long."""
+    note("start", name)
+    time.sleep(seconds)
+    note("end", name)
+    return name
+
+
+@app.task
+async def block(name: str, seconds: float) -> None:
+    """Blocks the loop for so long."""
+    note("start", name)
+    time.sleep(seconds)  # noqa: ASYNC251 — that is the point
+    note("end", name)
+
+
+@app.task(retry=Retry(2, base=0.2, jitter=0))
+async def fails(name: str, times: int, kind: str = "ValueError") -> str:
+    """Raises in its first runs."""
+    note("start", name)
+    if runs_of(name) <= times:
+        raise {"ValueError": ValueError, "KeyError": KeyError}[kind](name)
+    note("end", name)
+    return name
+
+
+@app.task(retry=Retry(0))
+async def broken(job: Job[str], name: str, kind: str = "ValueError") -> str:
+    """Fails in generation 0, and succeeds once replayed."""
+    note("start", name)
+    if job.generation == 0:
+        raise {"ValueError": ValueError, "KeyError": KeyError}[kind](name)
+    note("end", name)
+    return name
+
+
+@app.task
+async def reports(job: Job[str], name: str, gate: str) -> str:
+    """Shows progress, then waits."""
+    note("start", name)
+    await job.report_progress(3, 4, "nearly")
+    note("reported", name)
+    await _gate(gate)
+    return job.resources
+
+
+@app.task
+async def length(text: str) -> int:
+    """Of a text that may be large."""
+    return len(text)
+
+
+@app.task
+def speaks(name: str) -> str:
+    """Logs a line from its thread."""
+    log.info("the task says %s", name)
+    return threading.current_thread().name
+
+
+if "YARD_NEW" in os.environ:
+
+    @app.task
+    async def novelty(name: str) -> str:
+        """Known to new workers only."""
+        note("start", name)
+        return name

@@ -1,0 +1,158 @@
+"""Running a job: exceptions become outcomes that the parent process can hear of."""
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated, Any
+
+import pytest
+from pydantic import AfterValidator
+
+from warrener import Retry, RetryLater
+from warrener_workers.running import LONGEST_MESSAGE, LONGEST_TRACEBACK
+
+from .running import failed
+
+
+class ShopError(Exception):
+    pass
+
+
+def kinds(error: BaseException) -> list[Any]:
+    """A coroutine and a plain function that raise it."""
+
+    async def coroutine() -> None:
+        raise error
+
+    def plain() -> None:
+        raise error
+
+    return [coroutine, plain]
+
+
+@pytest.mark.parametrize(
+    "error, name",
+    [
+        (ValueError("no"), "ValueError"),
+        (ShopError("no"), f"{__name__}.ShopError"),
+        (SystemExit("no"), "SystemExit"),
+        (KeyboardInterrupt("no"), "KeyboardInterrupt"),
+        (asyncio.CancelledError("no"), "asyncio.exceptions.CancelledError"),
+    ],
+)
+async def test_an_exception_is_an_outcome(error: BaseException, name: str) -> None:
+    for function in kinds(error):
+        outcome = await failed(function)
+        assert (outcome.error.type, outcome.error.message) == (name, "no")
+        assert outcome.error.reason == "error"
+
+
+async def test_stop_iteration_from_a_plain_function_is_an_outcome() -> None:
+    def first_of_nothing() -> int:
+        return next(iter([]))
+
+    async with asyncio.timeout(1):
+        outcome = await failed(first_of_nothing)
+    assert "StopIteration" in outcome.error.traceback
+
+
+def inner() -> None:
+    raise ValueError("no")
+
+
+async def outer() -> None:
+    inner()
+
+
+def plain_outer() -> None:
+    inner()
+
+
+@pytest.mark.parametrize("function", [outer, plain_outer])
+async def test_a_traceback_shows_the_user_s_code_alone(function: Any) -> None:
+    text = (await failed(function)).error.traceback
+    assert text.startswith("Traceback (most recent call last)")
+    assert text.endswith("ValueError: no\n")
+    assert text.count('  File "') == 2, text
+    assert "in inner" in text
+
+
+async def test_huge_errors_are_cut_and_keep_their_end() -> None:
+    async def recurse(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("x" * 100_000 + "end")
+        await recurse(depth - 1)
+
+    outcome = await failed(recurse, 50)
+    assert len(outcome.error.message) == LONGEST_MESSAGE
+    assert len(outcome.error.traceback) == LONGEST_TRACEBACK
+    assert outcome.error.traceback.endswith("end\n")
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(OSError("no file \udcff"), id="undecodable file name"),
+        pytest.param(Speechless(), id="no text"),
+        pytest.param(ExceptionGroup("all", [ValueError("\udcff")]), id="group"),
+    ],
+)
+async def test_an_error_whose_text_is_broken_can_still_be_told(error: Exception) -> None:
+    for function in kinds(error):
+        assert (await failed(function)).error.type.endswith(type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    "policy, error, retryable",
+    [
+        (Retry(), ValueError(), True),
+        (Retry(), SystemExit(), False),
+        (Retry(), asyncio.CancelledError(), False),
+        (Retry(on=(OSError,)), ConnectionError(), True),
+        (Retry(on=(OSError,)), ValueError(), False),
+        (Retry(give_up_on=(ValueError,)), ValueError(), False),
+        (Retry(on=()), RetryLater(5), True),
+    ],
+)
+async def test_the_policy_says_which_exceptions_to_retry(
+    policy: Retry, error: BaseException, retryable: bool
+) -> None:
+    for function in kinds(error):
+        assert (await failed(function, retry=policy)).retryable is retryable
+
+
+async def test_retry_later_says_how_long() -> None:
+    for function in kinds(RetryLater(7.5)):
+        outcome = await failed(function)
+        assert (outcome.retryable, outcome.delay) == (True, 7.5)
+    for function in kinds(ValueError()):
+        assert (await failed(function)).delay is None
+
+
+@pytest.mark.parametrize("delay", [timedelta(minutes=5), "soon", None])
+async def test_retry_later_with_something_else_than_seconds_ends_the_run_all_the_same(
+    delay: Any,
+) -> None:
+    async def later() -> None:
+        raise RetryLater(delay)
+
+    outcome = await failed(later)
+    assert outcome.delay is None or isinstance(outcome.delay, (int, float))
+
+
+def strict(value: int) -> int:
+    raise KeyError("a validator that raises what pydantic does not catch")
+
+
+async def test_a_validator_that_raises_is_an_outcome() -> None:
+    async def take(number: Annotated[int, AfterValidator(strict)]) -> None: ...
+
+    async def give() -> Annotated[int, AfterValidator(strict)]:
+        return 1
+
+    assert "KeyError" in str(await failed(take, 1))
+    assert "KeyError" in str(await failed(give))

@@ -1,0 +1,206 @@
+"""The scripts in any order: random calls of many runs of one job, each held against the table."""
+
+import asyncio
+import itertools
+import time
+from dataclasses import replace
+from typing import Any
+
+import fakeredis
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from warrener import Settings, State, transitions
+from warrener.messages import Message
+from warrener.store import Store
+from warrener.transitions import Granted, Held, Settled, Stale, Transition, read_claim
+
+from . import records
+from .records import ERROR, QUEUE, TTLS, Record, check_move
+
+SERVER = fakeredis.FakeServer()
+NUMBERS = itertools.count()
+
+HOLDER = "whoever holds it"
+tokens = st.sampled_from([HOLDER, HOLDER, "a", "b", "c"])
+# Steps from where the record is: mostly the current attempt, sometimes a late or an early message.
+steps = st.sampled_from([0, 0, 0, 0, -1, 1])
+
+
+class OneJob(RuleBasedStateMachine):
+    """One job, its messages in any order, and runs that may call whatever they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.store = Store(Settings(), fakeredis.FakeAsyncRedis(server=SERVER), time.time)
+        self.job_id = f"machine-{next(NUMBERS)}"
+        self.record = Record({})
+
+    def teardown(self) -> None:
+        self.runner.run(self.store.close())
+        self.runner.close()
+
+    def message(self, generations: int = 0, attempts: int = 0) -> Message:
+        """A message that many generations and attempts from where the record is."""
+        message = replace(self.record.message(), job_id=self.job_id)
+        return replace(
+            message,
+            generation=max(0, message.generation + generations),
+            attempt=max(1, message.attempt + attempts),
+        )
+
+    def who(self, token: str) -> str:
+        return (self.record.token or "a") if token == HOLDER else token
+
+    async def _made(self, move: Transition) -> tuple[Any, dict[bytes, bytes]]:
+        [reply] = await self.store.apply([move])
+        found: Any = self.store.client.hgetall(self.store.keys.job(self.job_id))
+        return reply, await found
+
+    def make(self, move: Transition) -> tuple[Any, Record]:
+        """Make a move; its answer, and the record before it."""
+        before = self.record
+        reply, fields = self.runner.run(self._made(move))
+        self.record = Record(fields)
+        check_move(before, self.record)
+        if before.order[0] == self.record.order[0]:
+            assert self.losses(before) <= self.losses(self.record)
+        return reply, before
+
+    @staticmethod
+    def losses(record: Record) -> int:
+        return int(record.fields.get(b"losses", 0))
+
+    @rule(due=st.none() | st.just(30.0))
+    def submit(self, due: float | None) -> None:
+        message = replace(records.FIRST, job_id=self.job_id, due=due)
+        self.make(transitions.submit(message, QUEUE))
+        assert b"created" in self.record.fields
+
+    @rule(fingerprint=st.sampled_from(["one", "other"]))
+    def reserve(self, fingerprint: str) -> None:
+        move = transitions.reserve(self.job_id, fingerprint, "t", QUEUE, 1.0)
+        [answer], before = self.make(move)
+        assert (answer == b"new") is (before.state is None)
+
+    @rule(generations=steps, attempts=steps, token=tokens, abandoned=st.just("") | tokens)
+    def claim(self, generations: int, attempts: int, token: str, abandoned: str) -> None:
+        token, abandoned = self.who(token), self.who(abandoned)
+        runner = records.ME if token == "a" else records.OTHER
+        message = self.message(generations, attempts)
+        move = transitions.claim(message, QUEUE, token, runner, 10.0, abandoned)
+        reply, before = self.make(move)
+        match read_claim(reply):
+            case Granted(losses):
+                assert (self.record.state, self.record.token) == (State.STARTED, token)
+                assert self.record.order == message.order
+                assert losses == self.losses(self.record)
+                if before.state is State.STARTED and before.order == self.record.order:
+                    assert before.token in (token, abandoned), "two runs of one attempt"
+            case Held(owner=owner, token=holder):
+                assert self.record == before
+                assert (before.state, before.token) == (State.STARTED, holder)
+                assert owner
+            case Settled(owed=owed):
+                assert self.record == before
+                assert before.state in (
+                    State.SUCCESS,
+                    State.REVOKED,
+                    State.FAILURE,
+                    State.RETRY,
+                )
+                assert owed == before.fields.get(b"owed", b"")
+            case Stale():
+                assert self.record == before
+                assert message.order < before.order
+
+    def ended(self, move: Transition, token: str, state: State) -> None:
+        reply, before = self.make(move)
+        held = before.token == token and before.state in (State.STARTED, state)
+        assert reply[0] == (b"ok" if held else b"superseded")
+        if held:
+            assert self.record.state is state
+        if not held or before.state is state:
+            assert self.record == before
+
+    @rule(token=tokens, result=st.sampled_from([b"null", b"1"]))
+    def succeed(self, token: str, result: bytes) -> None:
+        token = self.who(token)
+        move = transitions.succeed(self.job_id, token, 20.0, result, TTLS)
+        self.ended(move, token, State.SUCCESS)
+
+    @rule(token=tokens)
+    def retry(self, token: str) -> None:
+        token = self.who(token)
+        move = transitions.retry(self.job_id, token, 20.0, ERROR, b"{}", b"1", 30.0)
+        self.ended(move, token, State.RETRY)
+
+    @rule(token=tokens)
+    def fail(self, token: str) -> None:
+        token = self.who(token)
+        move = transitions.fail(self.job_id, token, 20.0, ERROR, b"{}", b"2")
+        self.ended(move, token, State.FAILURE)
+
+    @rule(token=tokens)
+    def release(self, token: str) -> None:
+        token = self.who(token)
+        reply, before = self.make(transitions.release(self.job_id, token))
+        held = (before.state, before.token) == (State.STARTED, token)
+        assert reply == [b"ok" if held else b"superseded"]
+        if held:
+            assert (self.record.state, self.record.token) == (State.PENDING, None)
+
+    @rule(token=tokens)
+    def lose(self, token: str) -> None:
+        token = self.who(token)
+        reply, before = self.make(transitions.lose(self.job_id, token))
+        held = (before.state, before.token) == (State.STARTED, token)
+        assert self.losses(self.record) == self.losses(before) + held
+        assert reply[0] == (b"ok" if held else b"superseded")
+
+    @rule(token=tokens)
+    def pay(self, token: str) -> None:
+        token = self.who(token)
+        _, before = self.make(transitions.pay(self.job_id, token))
+        if before.token != token:
+            assert self.record == before
+
+    @rule(generations=steps, attempts=steps)
+    def revoke(self, generations: int, attempts: int) -> None:
+        message = self.message(generations, attempts)
+        reply, before = self.make(transitions.revoke(message, 20.0, "by hand", TTLS[1]))
+        if reply == [b"revoked"]:
+            assert self.record.state is State.REVOKED
+            assert before.order <= message.order
+        else:
+            assert self.record == before
+
+    @rule(generations=steps)
+    def replay(self, generations: int) -> None:
+        message = self.message(generations)
+        generation = message.generation
+        reply, before = self.make(transitions.replay(message, QUEUE))
+        failed = before.state is State.FAILURE and before.order[0] == generation
+        assert reply == [b"ok" if failed or before.state is None else b"beyond"]
+        if reply == [b"ok"]:
+            assert self.record.state is State.PENDING
+            assert self.record.order == (generation + 1, 1)
+        else:
+            assert self.record == before
+
+    @precondition(lambda self: b"owed" in self.record.fields)
+    @invariant()
+    def only_an_ended_attempt_owes(self) -> None:
+        assert self.record.state in (State.RETRY, State.FAILURE, State.SUCCESS)
+
+    @precondition(lambda self: self.record.state is State.STARTED)
+    @invariant()
+    def a_running_job_has_a_runner(self) -> None:
+        assert self.record.token
+        assert {b"owner", b"worker", b"claimed", b"started"} <= self.record.fields.keys()
+
+
+OneJob.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+TestOneJob = OneJob.TestCase
