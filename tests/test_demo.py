@@ -14,7 +14,11 @@ def test_the_demo_ends_well_with_every_count_as_it_should_be(tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-m", "examples.scan.demo"],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WARRENER_SCAN_REPORTS": str(tmp_path)},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "WARRENER_SCAN_REPORTS": str(tmp_path),
+        },
         capture_output=True,
         text=True,
         timeout=110,

@@ -11,7 +11,7 @@ from typing import Any, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
+from pydantic_core import from_json, to_json, to_jsonable_python
 from typing_extensions import TypedDict
 
 from .errors import InvalidArguments, TaskSignatureError
@@ -72,7 +72,7 @@ class CallSchema:
         # A TypedDict takes any parameter name; a model would trip over names such as `schema`.
         make: Any = TypedDict
         shape = make("Arguments", fields)
-        shape.__pydantic_config__ = ConfigDict(extra="forbid", **_EXACT)
+        shape.__pydantic_config__ = ConfigDict(extra="forbid")
         return self._adapter(shape, "a parameter")
 
     @cached_property
@@ -81,7 +81,7 @@ class CallSchema:
 
     def _adapter(self, shape: Any, what: str) -> TypeAdapter[Any]:
         try:
-            adapter: TypeAdapter[Any] = _type_adapter(shape)
+            adapter: TypeAdapter[Any] = TypeAdapter(shape)
             adapter.json_schema()
             return adapter
         except PydanticUserError as error:
@@ -153,15 +153,15 @@ class CallSchema:
     def encode(self, call: Call) -> bytes:
         """Checked arguments as the body of a message."""
         try:
-            return b'{"args":[],"kwargs":' + self._arguments.dump_json(call.arguments) + b"}"
-        except PydanticSerializationError as error:
+            return b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
+        except ValueError as error:
             raise self._invalid(f"JSON cannot carry them: {error}") from error
 
     def encode_result(self, result: Any) -> bytes:
         """A result, checked against the function's return type, as JSON. Raises ValueError."""
         if result is None and self._hints.get("return", Any) in (None, type(None), Any):
             return b"null"
-        return self._result.dump_json(self._result.validate_python(result))
+        return _dump(self._result, self._result.validate_python(result))
 
     def decode_result(self, value: Any) -> Any:
         """A result's JSON value as the type that the signature says."""
@@ -174,7 +174,7 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
     """Arguments of a task that is not known here, as the body of a message; its worker checks them.
     Raises InvalidArguments for what JSON cannot carry."""
     try:
-        return to_json({"args": list(args), "kwargs": dict(kwargs)}, **_EXACT_JSON)
+        return to_json({"args": list(args), "kwargs": dict(kwargs)}, inf_nan_mode="strings")
     except (ValueError, TypeError) as error:
         reason = f"JSON cannot carry them: {error}"
         problems = [{"at": "arguments", "message": reason}]
@@ -184,7 +184,7 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
 def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in a message's body. Raises ValueError with what is wrong."""
     try:
-        content = from_json(body)
+        content = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise ValueError(f"the body is no JSON: {error}") from error
     if not isinstance(content, dict):
@@ -195,19 +195,10 @@ def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     return args, kwargs
 
 
-# JSON has no infinity: as text it arrives again. pydantic's own JSON, here and below, keeps whole numbers
-# beyond 64 bits, which other parsers turn into floats.
-_EXACT: ConfigDict = {"ser_json_inf_nan": "strings"}
-_EXACT_JSON: dict[str, Any] = {"inf_nan_mode": "strings"}
-
-
-def _type_adapter(shape: Any) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(shape, config=_EXACT)
-    except PydanticUserError as error:
-        if error.code != "type-adapter-config-unused":
-            raise
-        return TypeAdapter(shape)  # a model, which has a configuration of its own
+def _dump(adapter: TypeAdapter[Any], value: Any) -> bytes:
+    # JSON has no infinity: as text it arrives again. And pydantic's own JSON, here and below, keeps whole
+    # numbers beyond 64 bits, which other parsers turn into floats.
+    return to_json(adapter.dump_python(value, mode="json"), inf_nan_mode="strings")
 
 
 def _jsonable(value: Any) -> Any:

@@ -12,7 +12,7 @@ from . import ids, transitions
 from .catalogue import Catalogue
 from .errors import IdempotencyConflict, PayloadTooLarge, StoreUnavailable, WarrenerError
 from .messages import Message
-from .publishing import Outgoing, Publisher, Publishes
+from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
 from .settings import Settings
 from .store import Store, log, open_client
@@ -115,8 +115,11 @@ class Client:
             created=now,
             due=now + submission.delay if submission.delay else None,
         )
+        outgoing = Outgoing(message, submission.queue, submission.delay)
+        # Before the key is reserved: a submission that is refused must not use it up.
+        check(outgoing, self.settings)
         exists = submission.key is not None and await self._reserve(message, submission)
-        return Outgoing(message, submission.queue, submission.delay), exists
+        return outgoing, exists
 
     async def _reserve(self, message: Message, submission: Submission) -> bool:
         """True if the job of this key has been accepted before. Raises IdempotencyConflict."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from .messages import Malformed, Message
+from .messages import OWN, Headers, Malformed, Message
 from .publishing import Outgoing
 from .records import JobError
 from .settings import Settings
@@ -19,6 +19,7 @@ from .store import Store
 LONGEST_BODY_SHOWN = 16_384
 KEPT_ATTEMPTS = 20
 _LONGEST_TEXT = 16_000
+_ALL_HEADERS = 120_000
 _PREFIX = "dead_"
 """Of the headers that a dead letter has and a job has not."""
 
@@ -80,16 +81,17 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
         attempts=death.attempts[-KEPT_ATTEMPTS:],
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
     )
+    room = _room_beside(message.extra)
     headers = {
         f"{_PREFIX}id": letter.id,
         f"{_PREFIX}queue": queue,
         f"{_PREFIX}reason": letter.reason,
-        f"{_PREFIX}type": _short(death.error.type),
-        f"{_PREFIX}message": _short(death.error.message),
-        f"{_PREFIX}traceback": _short(death.error.traceback),
+        f"{_PREFIX}type": _short(death.error.type, room),
+        f"{_PREFIX}message": _short(death.error.message, room),
+        f"{_PREFIX}traceback": _short(death.error.traceback, room),
         f"{_PREFIX}at": round(death.died * 1000),
         f"{_PREFIX}worker": death.worker,
-        f"{_PREFIX}attempts": _fitting(letter.attempts),
+        f"{_PREFIX}attempts": _fitting(letter.attempts, room),
     }
     corpse = replace(message, due=None, parks=0, extra={**message.extra, **headers})
     return Outgoing(corpse, queue, dead=True), letter
@@ -99,7 +101,8 @@ def bury_malformed(
     found: Malformed, queue: str, died: float, worker: str
 ) -> tuple[Outgoing, DeadLetter]:
     """The same for a delivery that was no job."""
-    message = Message(found.job_id or "", found.task or "", found.body, created=died)
+    kept = {name: v for name, v in found.headers.items() if name not in OWN and name[:2] != "x-"}
+    message = Message(found.job_id or "", found.task or "", found.body, created=died, extra=kept)
     error = JobError("MalformedMessage", found.reason, "", "malformed")
     return bury(message, queue, Death(error, died, worker))
 
@@ -119,6 +122,8 @@ def read(message: Message, queue: str) -> DeadLetter:
         attempts = orjson.loads(text("attempts", "[]"))
     except orjson.JSONDecodeError:
         attempts = []
+    if not isinstance(attempts, list) or not all(isinstance(one, dict) for one in attempts):
+        attempts = []
     return DeadLetter(
         id=text("id", f"{message.job_id}~{message.generation}"),
         job_id=message.job_id,
@@ -128,7 +133,7 @@ def read(message: Message, queue: str) -> DeadLetter:
         attempt=message.attempt,
         reason=reason,
         error=error,
-        died=at / 1000 if isinstance(at, int) else 0.0,
+        died=at / 1000 if type(at) is int else 0.0,
         worker=text("worker"),
         attempts=attempts,
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
@@ -144,18 +149,30 @@ def revive(message: Message) -> Message:
     """The job of a dead letter, ready for its queue: attempts start afresh, one generation later."""
     extra = {name: value for name, value in message.extra.items() if not name.startswith(_PREFIX)}
     return replace(
-        message, attempt=1, generation=message.generation + 1, due=None, parks=0, extra=extra
+        message,
+        attempt=1,
+        generation=message.generation + 1,
+        due=None,
+        parks=0,
+        waiting_since=None,
+        extra=extra,
     )
 
 
-def _short(text: str) -> str:
-    # Headers travel in one frame of 128 KiB at most, RabbitMQ's default frame_max.
-    return text.encode()[:_LONGEST_TEXT].decode("utf-8", "ignore")
+def _room_beside(headers: Headers) -> int:
+    """Bytes for each of our longer texts: all headers travel in one frame, of 128 KiB by RabbitMQ's
+    default frame_max, and those that came with the job stay."""
+    taken = len(repr(headers).encode("utf-8", "backslashreplace"))
+    return max(200, min(_LONGEST_TEXT, (_ALL_HEADERS - taken) // 5))
 
 
-def _fitting(attempts: Sequence[dict[str, Any]]) -> str:
+def _short(text: str, room: int) -> str:
+    return text.encode()[:room].decode("utf-8", "ignore")
+
+
+def _fitting(attempts: Sequence[dict[str, Any]], room: int) -> str:
     kept = list(attempts)
-    while len(text := orjson.dumps(kept)) > _LONGEST_TEXT and kept:
+    while len(text := orjson.dumps(kept)) > room and kept:
         kept.pop(0)
     return text.decode()
 

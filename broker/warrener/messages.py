@@ -71,7 +71,7 @@ class Foreign:
     message: Message
 
 
-_OWN_HEADERS = ("attempt", "generation", "due", "parks", "waiting_since")
+OWN = ("attempt", "generation", "due", "parks", "waiting_since")
 
 
 def encode(message: Message, message_id: str | None = None) -> spec.Basic.Properties:
@@ -126,7 +126,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
 
 def _extra(headers: Headers) -> Headers:
     # The broker's own x-death trail must not travel on: republished, it confuses dead-lettering.
-    return {k: v for k, v in headers.items() if k not in _OWN_HEADERS and not k.startswith("x-")}
+    return {k: v for k, v in headers.items() if k not in OWN and not k.startswith("x-")}
 
 
 def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:
@@ -155,7 +155,7 @@ _FAR_FUTURE_MS = 253_402_300_800_000
 def _to_ms(seconds: float) -> int:
     # A whole number: pamqp writes a Python float as AMQP's 32-bit one, which is wrong by a minute for
     # a time of today.
-    return round(seconds * 1000)
+    return min(round(seconds * 1000), _FAR_FUTURE_MS - 1)
 
 
 def _from_ms(value: int | None) -> float | None:

@@ -35,6 +35,13 @@ class Outgoing:
     dead: bool = False
 
 
+def check(outgoing: Outgoing, settings: Settings) -> None:
+    """Raise InvalidDelay or QueueNameError for what cannot be published."""
+    if not 0 <= outgoing.delay <= topology.LONGEST_WAIT:
+        raise InvalidDelay(seconds=outgoing.delay, limit=topology.LONGEST_WAIT)
+    topology.check_queue_name(outgoing.queue, settings.namespace)
+
+
 class Publishes(Protocol):
     """What others need of a publisher; the double for tests has it as well."""
 
@@ -79,7 +86,7 @@ class Publisher:
         BrokerUnavailable; each says in `may_arrive` whether the job may still run.
         """
         message = outgoing.message
-        self._check(outgoing)
+        check(outgoing, self._settings)
         seconds = self._settings.publish_timeout
         written = False
         try:
@@ -121,11 +128,6 @@ class Publisher:
             if isinstance(answer, BaseException) and not isinstance(answer, WarrenerError):
                 raise answer
         return [answer if isinstance(answer, WarrenerError) else None for answer in answers]
-
-    def _check(self, outgoing: Outgoing) -> None:
-        if not 0 <= outgoing.delay < float("inf"):
-            raise InvalidDelay(seconds=outgoing.delay, limit=topology.LONGEST_DELAY)
-        topology.check_queue_name(outgoing.queue, self._settings.namespace)
 
     def _route(self, outgoing: Outgoing) -> tuple[str, str]:
         if outgoing.dead:

@@ -91,7 +91,7 @@ def parse_status(
         created=_number(record, b"created"),
         due=_number(record, b"due") if state in (State.SCHEDULED, State.RETRY) else None,
         started=_number(record, b"started"),
-        finished=finished if state is not State.STARTED else None,
+        finished=finished if state.is_terminal or state is State.RETRY else None,
         worker=_text(record, b"worker"),
         losses=int(record.get(b"losses", 0)),
         result=from_json(result) if result and succeeded else None,

@@ -27,8 +27,10 @@ class Backoff:
         """Seconds to wait after failed attempt number `attempt` (1 for the first): exponential,
         capped at `maximum`, moved by up to ± `jitter` of itself so that retries do not march in step.
         """
-        # The exponent is capped because a float overflows near 2**1024.
-        plain = min(self.maximum, self.base * self.factor ** min(attempt - 1, 100))
+        try:
+            plain = min(self.maximum, self.base * float(self.factor) ** (attempt - 1))
+        except OverflowError:
+            plain = self.maximum
         return max(0.0, plain * (1 + uniform(-self.jitter, self.jitter)))
 
 

@@ -75,5 +75,13 @@ def read_settings(**arguments: Any) -> Settings:
 
 def without_password(url: str) -> str:
     """The URL with its password replaced, for logs and errors."""
-    parsed = URL(url)
-    return str(parsed.with_password("***") if parsed.password else parsed)
+    try:
+        parsed = URL(url)
+        if parsed.password:
+            parsed = parsed.with_password("***")
+        if "password" in parsed.query:
+            parsed = parsed.update_query(password="***")  # noqa: S106
+        return str(parsed)
+    except ValueError:
+        # Shown where something else went wrong already, which a second error would hide.
+        return f"{url.partition('://')[0]}://(a URL that cannot be read)"

@@ -5,7 +5,10 @@
                               │ ├────► RETRY ──► STARTED (next attempt)
                               │ ├────► PENDING (handed back, or lost and taken over)
                               │ └────► FAILURE (dead-lettered) ──► PENDING (replayed, next generation)
-    PENDING, SCHEDULED, RETRY ──► REVOKED
+    (none), PENDING, SCHEDULED, RETRY ──► REVOKED
+    (none) ──► STARTED (claimed before its submission was recorded)
+    STARTED ──► STARTED (taken over from a lost worker)
+    FAILURE ──► STARTED (replayed, and claimed before the replay was recorded)
 
 SUCCESS and REVOKED are final. FAILURE is final for its generation: only a replay leaves it.
 The scripts in scripts/ make these moves; a test holds them against this table.
@@ -36,7 +39,7 @@ class State(StrEnum):
 TERMINAL = frozenset({State.SUCCESS, State.FAILURE, State.REVOKED})
 
 TRANSITIONS: dict[State | None, frozenset[State]] = {
-    None: frozenset({State.PENDING, State.SCHEDULED, State.STARTED}),
+    None: frozenset({State.PENDING, State.SCHEDULED, State.STARTED, State.REVOKED}),
     State.PENDING: frozenset({State.STARTED, State.REVOKED}),
     State.SCHEDULED: frozenset({State.STARTED, State.REVOKED}),
     State.STARTED: frozenset(

@@ -7,6 +7,7 @@ route, ends in warrener.undelivered.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ RUNGS = 28
 TICK = 0.1
 """Seconds of the shortest rung; rung n holds a message for 2ⁿ ticks."""
 LONGEST_DELAY = (2**RUNGS - 1) * TICK
+"""Seconds that one passage of the ladder takes at most; longer waits pass it again."""
+LONGEST_WAIT = 100 * 365.25 * 86_400
+"""Seconds: no job can be due later than a hundred years from now."""
 
 # A routing key holds 255 bytes (AMQP 0-9-1 §4.2.5.3), of which a delayed one needs two per rung.
 LONGEST_QUEUE_NAME = 255 - 2 * RUNGS
@@ -100,7 +104,8 @@ def route(names: Names, queue: str, delay: float) -> tuple[str, str]:
     """The exchange and routing key that bring a message to `queue` after `delay` seconds, rounded up
     to a tick. The key carries one bit per rung, highest first, and the message enters at its highest
     set bit, so that a short delay takes few hops."""
-    ticks = min(-int(-delay // TICK), 2**RUNGS - 1)
+    # Rounded first: 1.1 / 0.1 is a little more than 11.
+    ticks = min(math.ceil(round(delay / TICK, 6)), 2**RUNGS - 1)
     if ticks <= 0:
         return names.jobs, queue
     bits = ".".join(str(ticks >> n & 1) for n in reversed(range(RUNGS)))

@@ -108,9 +108,10 @@ def release(job_id: str, token: str) -> Transition:
     return Transition("release", job_id, (token,))
 
 
-def lose(job_id: str, token: str) -> Transition:
-    """Charge the job with the death of its process. Answers ok and its losses, or superseded."""
-    return Transition("lose", job_id, (token,))
+def lose(job_id: str, token: str, losses: int) -> Transition:
+    """Charge the job with the death of its process, the `losses`th. Answers ok and its losses, or
+    superseded."""
+    return Transition("lose", job_id, (token, losses))
 
 
 def succeed(
@@ -143,7 +144,7 @@ def pay(job_id: str, token: str) -> Transition:
 
 
 def revoke(message: Message, now: float, reason: str, record_ttl: float) -> Transition:
-    """A waiting attempt shall not run. Answers revoked, stale, unchanged or missing."""
+    """A waiting attempt shall not run. Answers revoked, stale or unchanged."""
     arguments: tuple[Any, ...] = (now, reason, round(record_ttl), *message.order)
     return Transition("revoke", message.job_id, arguments, announces=True)
 

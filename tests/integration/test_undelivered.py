@@ -34,9 +34,11 @@ async def _ended(client: Client, job_id: str) -> tuple[JobStatus, DeadLetter]:
     assert status is not None
     index = DeadLetterIndex(client.settings, client.store)
     async with asyncio.timeout(10):
-        while not (letters := [x for x in await index.page("shop.fast") if x.job_id == job_id]):
+        while True:
+            for letter in await index.page("shop.fast"):
+                if letter.job_id == job_id:
+                    return status, letter
             await asyncio.sleep(0.02)
-    return status, letters[0]
 
 
 async def test_a_queue_deleted_while_a_delayed_job_waits_for_it(

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from yarl import URL
 
-from warrener import Settings, Warrener
+from warrener import ConfigurationError, Settings, Warrener
 from warrener.errors import BrokerUnavailable
 from warrener.settings import without_password
 
@@ -51,7 +51,7 @@ def test_variables_without_the_prefix_are_nobody_s_business(
 
 
 def test_an_unknown_argument_is_refused_by_its_name() -> None:
-    with pytest.raises(ValidationError, match="name_space"):
+    with pytest.raises(ConfigurationError, match="name_space"):
         Warrener(name_space="shop")
 
 
@@ -78,7 +78,7 @@ def test_settings_do_not_change_once_made() -> None:
     ],
 )
 def test_values_that_cannot_work_are_refused(name: str, value: Any) -> None:
-    with pytest.raises(ValidationError, match=name):
+    with pytest.raises(ConfigurationError, match=name):
         Warrener(**{name: value})
 
 
@@ -112,7 +112,7 @@ def test_an_error_shows_the_url_without_the_password() -> None:
     ],
 )
 def test_a_refused_setting_does_not_show_a_password(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         Warrener(**wrong)
     assert PASSWORD not in str(refused.value)
     assert PASSWORD not in repr(refused.value)
@@ -143,6 +143,6 @@ def test_a_url_that_cannot_be_parsed_is_refused_or_shown_without_its_password() 
         text = Warrener(
             amqp_url=f"amqp://shop:{PASSWORD}@rabbit.example:port/"
         ).settings.shown_amqp_url
-    except ValidationError as refused:
+    except ConfigurationError as refused:
         text = str(refused)
     assert PASSWORD not in text

@@ -155,7 +155,8 @@ class OneJob(RuleBasedStateMachine):
     @rule(token=tokens)
     def lose(self, token: str) -> None:
         token = self.who(token)
-        reply, before = self.make(transitions.lose(self.job_id, token))
+        charged = self.losses(self.record) + 1
+        reply, before = self.make(transitions.lose(self.job_id, token, charged))
         held = (before.state, before.token) == (State.STARTED, token)
         assert self.losses(self.record) == self.losses(before) + held
         assert reply[0] == (b"ok" if held else b"superseded")

@@ -75,7 +75,7 @@ async def test_a_claim_that_others_took_over_first_is_not_taken_again(store: Sto
 
 async def test_losses_stay_with_the_generation(store: Store) -> None:
     await do(store, claimed(FIRST, "a"))
-    assert await do(store, transitions.lose(JOB, "a")) == [b"ok", 1]
+    assert await do(store, transitions.lose(JOB, "a", 1)) == [b"ok", 1]
     await do(store, transitions.release(JOB, "a"))
     assert await verdict(store, claimed(FIRST, "b")) == Granted(1)
     assert (await do(store, buried("b")))[3] == b"1"
@@ -85,7 +85,7 @@ async def test_losses_stay_with_the_generation(store: Store) -> None:
 
 async def test_a_replay_that_a_worker_overtook_begins_without_losses(store: Store) -> None:
     await do(store, claimed(FIRST, "a"))
-    await do(store, transitions.lose(JOB, "a"))
+    await do(store, transitions.lose(JOB, "a", 1))
     await do(store, buried("a"))
     assert await verdict(store, claimed(REPLAYED, "c")) == Granted(0)
 

@@ -104,6 +104,7 @@ class FrameLink(asyncio.Protocol):
         self._on_frames = on_frames
         self._on_lost = on_lost
         self._splitter = Splitter()
+        self._told = False
         self._outgoing: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -126,14 +127,19 @@ class FrameLink(asyncio.Protocol):
         try:
             frames = self._splitter.feed(data)
         except BrokenFrame as error:
-            self._on_lost(f"it sent bytes that are no frame ({error})")
+            self._tell(f"it sent bytes that are no frame ({error})")
             self.close()
             return
         if frames:
             self._on_frames(frames)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_lost(str(exc) if exc else "its end was closed")
+        self._tell(str(exc) if exc else "its end was closed")
+
+    def _tell(self, reason: str) -> None:
+        if not self._told:
+            self._told = True
+            self._on_lost(reason)
 
     def close(self) -> None:
         """Close this end, after what was said has left."""

@@ -10,11 +10,10 @@ from typing import cast
 from aiormq import spec
 from aiormq.channel import Channel
 
-from warrener.errors import ConfigurationError, InvalidDelay, QueueNotFound, WarrenerError
+from warrener.errors import ConfigurationError, QueueNotFound, WarrenerError
 from warrener.messages import Message, decode, encode
-from warrener.publishing import Outgoing
+from warrener.publishing import Outgoing, check
 from warrener.settings import Settings
-from warrener.topology import LONGEST_DELAY, check_queue_name
 
 from .consumer import Arrival
 from .deliveries import Delivery
@@ -62,11 +61,9 @@ class MemoryBroker:
 
     def _publish(self, one: Outgoing) -> WarrenerError | None:
         try:
-            check_queue_name(one.queue, self._settings.namespace)
+            check(one, self._settings)
         except WarrenerError as error:
             return error
-        if not 0 <= one.delay < float("inf"):
-            return InvalidDelay(seconds=one.delay, limit=LONGEST_DELAY)
         if one.queue not in self._queues:
             return QueueNotFound(queue=one.queue)
         if one.dead:

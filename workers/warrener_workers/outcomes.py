@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from warrener.errors import TimeLimitExceeded, WorkerLost
 from warrener.messages import Message
 from warrener.records import JobError
+from warrener.topology import LONGEST_WAIT
 
 from .registry import TaskSpec
 
@@ -92,7 +93,7 @@ def decide(
             if not retryable or message.attempt > spec.backoff.limit:
                 return Bury(error)
             wait = spec.backoff.delay(message.attempt, uniform) if delay is None else delay
-            return Again(error, max(0.0, wait))
+            return Again(error, min(max(0.0, wait), LONGEST_WAIT))
         case TimedOut(seconds):
             error = _own_error(TimeLimitExceeded(seconds=seconds), "time_limit")
             # A run that was too long once will mostly be so again, but the policy decides: a time

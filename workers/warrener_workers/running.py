@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warrener import Job, RunCall, SoftTimeLimitExceeded, Task, Warrener
-from warrener.calls import decode_body
+from warrener.calls import Call, decode_body
 from warrener.errors import InvalidArguments, RetryLater
 from warrener.middleware import compose
 from warrener.records import JobError
@@ -50,15 +50,24 @@ async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
         return Failed(
             JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task")
         )
+    call = _bound(task, body)
+    if isinstance(call, Failed):
+        return call
+    return await _called(runtime, task, job, call)
+
+
+def _bound(task: Task[..., Any], body: bytes) -> Call | Failed:
     try:
-        args, kwargs = decode_body(body)
-        call = task.schema.bind_json(args, kwargs)
+        return task.schema.bind_json(*decode_body(body))
     except InvalidArguments as error:
         return Failed(JobError("InvalidArguments", _text_of(error), "", "invalid_arguments"))
     except ValueError as error:
         return Failed(JobError("ValueError", _text_of(error), "", "malformed"))
     except Exception as error:  # a validator of the user's own
         return _failed(task, error)
+
+
+async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: Call) -> Outcome:
     current_job.set(job)
     chain = compose(
         runtime.app.run_middleware, functools.partial(_call_function, task, runtime.threads)

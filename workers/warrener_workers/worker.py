@@ -201,7 +201,7 @@ class Worker:
 
     async def _charge(self, run: Run, reason: str) -> None:
         try:
-            lose = transitions.lose(run.message.job_id, run.token)
+            lose = transitions.lose(run.message.job_id, run.token, run.losses + 1)
             [reply] = await self._parts.client.store.apply([lose])
             run.losses = int(reply[1]) if reply[0] == b"ok" else run.losses
         except StoreUnavailable:

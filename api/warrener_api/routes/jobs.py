@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from warrener import JobNotFound, UnknownTask, Warrener
 from warrener.client import Client
@@ -100,9 +100,11 @@ async def _read(request: Request, limit: int) -> JobRequest:
             )
             raise BadRequest(413, "payload-too-large", detail)
     try:
-        return JobRequest.model_validate(orjson.loads(body))
-    except orjson.JSONDecodeError as error:
+        content = from_json(bytes(body), allow_inf_nan=False)
+    except ValueError as error:
         raise BadRequest(400, "invalid-json", f"The body is no JSON: {error}.") from error
+    try:
+        return JobRequest.model_validate(content)
     except ValidationError as error:
         errors = [
             {"at": ".".join(map(str, e["loc"])) or "body", "message": e["msg"]}

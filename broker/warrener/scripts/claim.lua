@@ -25,6 +25,7 @@ if state then
   else
     losses = 0
   end
+  if g > rg or a > tonumber(mine[3]) then redis.call('HDEL', key, 'progress') end
   if g > rg then redis.call('HDEL', key, 'error', 'finished', 'attempts') end
 end
 
