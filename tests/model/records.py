@@ -59,6 +59,7 @@ class Command(NamedTuple):
     owner: int = 0
     abandoned: int = 0
     due: bool = False
+    losses: int = 0
 
 
 class Answer(NamedTuple):
@@ -100,7 +101,7 @@ def move(record: Record | None, command: Command, flaw: Flaw | None = None) -> M
         case "retry" | "fail" | "succeed" as script:
             return _end(record, script, command.token, flaw)
         case script:
-            return _while_started(record, script, command.token)
+            return _while_started(record, script, command)
 
 
 def _claim(record: Record | None, command: Command, flaw: Flaw | None) -> Moved:
@@ -196,10 +197,10 @@ def _end(record: Record | None, script: str, token: int, flaw: Flaw | None) -> M
     return record._replace(state=state, owner=0, owed=owed, expires=expires), OK
 
 
-def _while_started(record: Record | None, script: str, token: int) -> Moved:
-    if record is None or record.state != "STARTED" or record.token != token:
+def _while_started(record: Record | None, script: str, command: Command) -> Moved:
+    if record is None or record.state != "STARTED" or record.token != command.token:
         return record, SUPERSEDED
     if script == "release":
         return record._replace(state="PENDING", token=0, owner=0), OK
-    losses = record.losses + 1
+    losses = max(record.losses, command.losses)
     return record._replace(losses=losses), Answer("ok", losses=losses)

@@ -132,7 +132,10 @@ def _run(setting: Setting, state: State, rest: Rest, hand: Hand) -> Iterator[Ste
 
 def _lose(setting: Setting, state: State, rest: Rest, hand: Hand) -> Iterator[Step]:
     """The run's process died: charged, and run again here or given up."""
-    record, answer = setting.apply(state.record, Command("lose", token=hand.token))
+    # The run knows its losses. They are the record's for as long as its claim stands.
+    losses = state.record.losses + 1 if state.record is not None else 1
+    command = Command("lose", token=hand.token, losses=losses)
+    record, answer = setting.apply(state.record, command)
     doomed = answer.losses >= setting.max_losses
     after = hand._replace(step="fail" if doomed else "run")
     label = f"worker {hand.owner} charges the loss: {answer.kind}"

@@ -28,6 +28,10 @@ tokens = st.sampled_from([HOLDER, HOLDER, "a", "b", "c"])
 steps = st.sampled_from([0, 0, 0, 0, -1, 1])
 
 
+def has_record(machine: "OneJob") -> bool:
+    return machine.record.state is not None
+
+
 class OneJob(RuleBasedStateMachine):
     """One job, its messages in any order, and runs that may call whatever they like."""
 
@@ -116,7 +120,19 @@ class OneJob(RuleBasedStateMachine):
                 assert self.record == before
                 assert message.order < before.order
 
-    def ended(self, move: Transition, token: str, state: State) -> None:
+    def ending(self, name: str, token: str) -> None:
+        """A run says that it has ended; only the one that holds the job is heard."""
+        move, state = {
+            "succeed": (transitions.succeed(self.job_id, token, 20.0, b"1", TTLS), State.SUCCESS),
+            "retry": (
+                transitions.retry(self.job_id, token, 20.0, ERROR, b"{}", b"1", 30.0),
+                State.RETRY,
+            ),
+            "fail": (
+                transitions.fail(self.job_id, token, 20.0, ERROR, b"{}", b"2"),
+                State.FAILURE,
+            ),
+        }[name]
         reply, before = self.make(move)
         held = before.token == token and before.state in (State.STARTED, state)
         assert reply[0] == (b"ok" if held else b"superseded")
@@ -125,55 +141,56 @@ class OneJob(RuleBasedStateMachine):
         if not held or before.state is state:
             assert self.record == before
 
-    @rule(token=tokens, result=st.sampled_from([b"null", b"1"]))
-    def succeed(self, token: str, result: bytes) -> None:
-        token = self.who(token)
-        move = transitions.succeed(self.job_id, token, 20.0, result, TTLS)
-        self.ended(move, token, State.SUCCESS)
-
-    @rule(token=tokens)
-    def retry(self, token: str) -> None:
-        token = self.who(token)
-        move = transitions.retry(self.job_id, token, 20.0, ERROR, b"{}", b"1", 30.0)
-        self.ended(move, token, State.RETRY)
-
-    @rule(token=tokens)
-    def fail(self, token: str) -> None:
-        token = self.who(token)
-        move = transitions.fail(self.job_id, token, 20.0, ERROR, b"{}", b"2")
-        self.ended(move, token, State.FAILURE)
-
-    @rule(token=tokens)
-    def release(self, token: str) -> None:
-        token = self.who(token)
-        reply, before = self.make(transitions.release(self.job_id, token))
+    def telling(self, name: str, token: str) -> None:
+        """A run hands its job back, reports, or is lost."""
+        losses = self.losses(self.record)
+        move = {
+            "release": transitions.release(self.job_id, token),
+            "lose": transitions.lose(self.job_id, token, losses + 1),
+            "progress": transitions.progress(self.job_id, token, b'{"done":1}'),
+        }[name]
+        reply, before = self.make(move)
         held = (before.state, before.token) == (State.STARTED, token)
-        assert reply == [b"ok" if held else b"superseded"]
-        if held:
-            assert (self.record.state, self.record.token) == (State.PENDING, None)
-
-    @rule(token=tokens)
-    def lose(self, token: str) -> None:
-        token = self.who(token)
-        charged = self.losses(self.record) + 1
-        reply, before = self.make(transitions.lose(self.job_id, token, charged))
-        held = (before.state, before.token) == (State.STARTED, token)
-        assert self.losses(self.record) == self.losses(before) + held
         assert reply[0] == (b"ok" if held else b"superseded")
+        if not held:
+            assert self.record == before
+        elif name == "release":
+            assert (self.record.state, self.record.token) == (State.PENDING, None)
+        assert self.losses(self.record) == losses + (held and name == "lose")
 
+    @precondition(lambda self: self.record.state is State.STARTED)
+    @rule(name=st.sampled_from(["retry", "retry", "fail", "fail", "succeed"]))
+    def end(self, name: str) -> None:
+        self.ending(name, self.who(HOLDER))
+
+    @precondition(has_record)
+    @rule(name=st.sampled_from(["retry", "fail", "succeed"]), token=tokens)
+    def end_late_or_again(self, name: str, token: str) -> None:
+        self.ending(name, self.who(token))
+
+    @precondition(has_record)
+    @rule(name=st.sampled_from(["release", "lose", "progress"]), token=tokens)
+    def tell(self, name: str, token: str) -> None:
+        self.telling(name, self.who(token))
+
+    @precondition(has_record)
     @rule(token=tokens)
     def pay(self, token: str) -> None:
         token = self.who(token)
         _, before = self.make(transitions.pay(self.job_id, token))
-        if before.token != token:
+        if before.token == token:
+            assert b"owed" not in self.record.fields
+        else:
             assert self.record == before
 
+    @precondition(lambda self: self.record.order > (0, 1))  # or few jobs would come far
     @rule(generations=steps, attempts=steps)
     def revoke(self, generations: int, attempts: int) -> None:
         message = self.message(generations, attempts)
         reply, before = self.make(transitions.revoke(message, 20.0, "by hand", TTLS[1]))
         if reply == [b"revoked"]:
             assert self.record.state is State.REVOKED
+            assert before.state in (None, State.PENDING, State.SCHEDULED, State.RETRY)
             assert before.order <= message.order
         else:
             assert self.record == before
@@ -191,6 +208,12 @@ class OneJob(RuleBasedStateMachine):
         else:
             assert self.record == before
 
+    @precondition(lambda self: self.record.state in (State.SUCCESS, State.REVOKED))
+    @rule()
+    def look_at_another_job(self) -> None:
+        self.job_id = f"machine-{next(NUMBERS)}"
+        self.record = Record({})
+
     @precondition(lambda self: b"owed" in self.record.fields)
     @invariant()
     def only_an_ended_attempt_owes(self) -> None:
@@ -203,5 +226,5 @@ class OneJob(RuleBasedStateMachine):
         assert {b"owner", b"worker", b"claimed", b"started"} <= self.record.fields.keys()
 
 
-OneJob.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+OneJob.TestCase.settings = settings(max_examples=120, stateful_step_count=50)
 TestOneJob = OneJob.TestCase

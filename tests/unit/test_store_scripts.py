@@ -122,7 +122,8 @@ async def test_making_the_same_move_twice_changes_no_more_than_once(
 
 @every_state
 @pytest.mark.parametrize(
-    "name", ["claim", "take over", "claim later", "succeed", "retry", "fail", "pay", "progress"]
+    "name",
+    ["claim", "take over", "claim later", "lose", "succeed", "retry", "fail", "pay", "progress"],
 )
 async def test_the_same_token_gets_the_same_answer_again(
     store: Store, start: str, name: str
