@@ -58,11 +58,18 @@ class JobStatus:
     """Why it was revoked."""
     recovered: bool
     """True if the store lost the record and a worker made it again from the message."""
+    owes: bool
+    """True while what the job's end owes, such as its dead letter, is not known to be in its queue."""
 
     @property
     def is_terminal(self) -> bool:
         """True once the job has ended."""
         return self.state.is_terminal
+
+    @property
+    def is_settled(self) -> bool:
+        """True once the job has ended and, if it failed, its dead letter can be found."""
+        return self.is_terminal and not (self.state is State.FAILURE and self.owes)
 
     @property
     def replays(self) -> int:
@@ -107,6 +114,7 @@ def parse_status(
         progress=orjson.loads(progress) if progress else None,
         reason=_text(record, b"reason"),
         recovered=b"created" not in record,
+        owes=b"owed" in record,
     )
 
 

@@ -71,10 +71,16 @@ def reserve(job_id: str, fingerprint: str, task: str, queue: str, now: float) ->
     return Transition("reserve", job_id, (fingerprint, task, queue, now, unconfirmed_for))
 
 
-def submit(message: Message, queue: str) -> Transition:
+def unreserve(job_id: str, fingerprint: str) -> Transition:
+    """The publish under an idempotency key was refused. Answers ok or kept."""
+    return Transition("unreserve", job_id, (fingerprint,))
+
+
+def submit(message: Message, queue: str, fingerprint: str = "") -> Transition:
     """After the confirmed publish."""
     due = "" if message.due is None else message.due
-    return Transition("submit", message.job_id, (message.task, queue, message.created, due))
+    facts = (message.task, queue, message.created, due, fingerprint)
+    return Transition("submit", message.job_id, facts)
 
 
 def claim(
@@ -104,7 +110,7 @@ def read_claim(reply: Reply) -> Verdict:
 
 
 def release(job_id: str, token: str) -> Transition:
-    """Hand a claimed job back, uncharged. Answers ok or superseded."""
+    """Hand a claimed job back, uncharged. Answers ok, superseded or forgotten."""
     return Transition("release", job_id, (token,))
 
 
@@ -117,7 +123,8 @@ def lose(job_id: str, token: str, losses: int) -> Transition:
 def succeed(
     job_id: str, token: str, now: float, result: bytes, ttls: tuple[float, float], owed: bytes = b""
 ) -> Transition:
-    """The run ended well. `ttls`: seconds that the result and the record live."""
+    """The run ended well. `ttls`: seconds that the result and the record live. Answers ok, superseded
+    or forgotten."""
     kept = b"" if result == b"null" else result
     result_ttl, record_ttl = (max(1, round(ttl)) for ttl in ttls)
     arguments = (token, now, kept, result_ttl, record_ttl, owed)
@@ -127,20 +134,20 @@ def succeed(
 def retry(
     job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes, due: float
 ) -> Transition:
-    """The run failed and the job owes its next attempt."""
+    """The run failed and the job owes its next attempt. Answers ok, superseded or forgotten."""
     return Transition("retry", job_id, (token, now, error, entry, owed, due))
 
 
 def fail(
     job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes
 ) -> Transition:
-    """The run failed for good. Answers ok, attempts, created, losses."""
-    return Transition("fail", job_id, (token, now, error, entry, owed), announces=True)
+    """The run failed for good. Answers ok, attempts, created, losses; or superseded, or forgotten."""
+    return Transition("fail", job_id, (token, now, error, entry, owed))
 
 
 def pay(job_id: str, token: str) -> Transition:
     """What the job owed has been published and confirmed."""
-    return Transition("pay", job_id, (token,))
+    return Transition("pay", job_id, (token,), announces=True)
 
 
 def revoke(message: Message, now: float, reason: str, record_ttl: float) -> Transition:

@@ -65,7 +65,7 @@ MALFORMED: dict[str, tuple[bytes, dict[str, Any], str]] = {
 async def test_what_is_no_job_is_dead_lettered_with_a_reason_and_holds_nothing_up(
     yard: Yard,
 ) -> None:
-    async with yard.worker("-c", "1"):
+    async with yard.worker("-c", "1", WARRENER_UNKNOWN_TASK_GRACE="0.5"):
         for number, (body, properties, _) in enumerate(MALFORMED.values()):
             given = {"correlation_id": f"bad-{number}", **properties}
             await yard.publish(body, **given)
@@ -108,6 +108,20 @@ async def test_a_task_that_only_newer_workers_know_is_run_by_one_of_them(yard: Y
             [status] = await yard.ended("new")
     assert (status.state, status.attempt, status.result) == (State.SUCCESS, 1, "new")
     assert yard.events("new") == ["start new"]
+
+
+async def test_arguments_that_only_newer_workers_take_wait_for_one_of_them(yard: Yard) -> None:
+    message = _body("a", size=3)
+    async with yard.worker() as old:
+        await yard.publish(message, type="tests.integration.yard.grows", message_id="grown")
+        await old.says("job grown does not fit the code of this worker")
+        async with yard.worker(YARD_NEW="1"):
+            old.kill(signal.SIGTERM)
+            assert await old.ended() == 0
+            [status] = await yard.ended("grown")
+    assert (status.state, status.attempt, status.result) == (State.SUCCESS, 1, 3)
+    assert yard.events("grown") == []
+    assert yard.events("a") == ["start a"]
 
 
 async def test_a_task_of_another_queue_runs_where_its_message_lies(yard: Yard) -> None:

@@ -135,6 +135,36 @@ async def test_results_are_held_while_redis_is_away(
     assert await yard.waiting(QUEUE) == []
 
 
+@pytest.mark.parametrize("failures", [0, 1, 9])
+async def test_a_redis_that_comes_back_empty_costs_no_result(
+    yard: Yard, amqp_url: str, tmp_path: Path, failures: int
+) -> None:
+    with private_redis(tmp_path / "redis") as node:
+        yard = Yard(yard.rabbit, amqp_url, node.url, tmp_path)
+        async with yard.worker("-c", "2") as worker:
+            job = await tasks.gated.options(id="a").send("a", "gate", failures)
+            await yard.noted("start a")
+            waits = await tasks.run.options(countdown=2).send("waits")
+            await yard.client.store.client.flushall()
+            assert await yard.client.status(job.id) is None
+            yard.open("gate")
+            [status] = await yard.ended(job)
+            assert status.recovered
+            if failures == 9:
+                assert (status.state, status.attempt) == (State.FAILURE, 2)
+                [letter] = await yard.letters(1)
+                assert letter.job_id == "a"
+            else:
+                assert (status.state, status.attempt) == (State.SUCCESS, 1 + failures)
+            [status] = await yard.ended(waits)
+            assert (status.state, status.recovered) == (State.SUCCESS, True)
+            worker.kill(signal.SIGTERM)
+            assert await worker.ended() == 0
+        await yard.app.close()
+    assert yard.events("a").count("start a") == 1 + bool(failures)
+    assert await yard.waiting(QUEUE) == []
+
+
 async def test_a_worker_can_be_stopped_while_redis_is_away(
     yard: Yard, amqp_url: str, tmp_path: Path
 ) -> None:

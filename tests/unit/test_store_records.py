@@ -95,8 +95,8 @@ async def test_handing_back_is_not_charged_and_forgets_the_run(store: Store) -> 
     status = await store.status(JOB)
     assert status
     assert (status.state, status.losses, status.worker) == (State.PENDING, 0, None)
-    assert await do(store, succeeded("mine")) == [b"superseded"]
-    assert await do(store, transitions.release(JOB, "mine")) == [b"superseded"]
+    assert await do(store, succeeded("mine")) == [b"forgotten"]
+    assert await do(store, transitions.release(JOB, "mine")) == [b"forgotten"]
 
 
 async def test_a_retry_is_owed_until_it_is_paid(store: Store) -> None:

@@ -310,4 +310,4 @@ def _outcome(frame: Frame) -> Outcome:
     failed: dict[str, Any] | None = frame.header.get("failed")
     if failed is None:
         return Succeeded(frame.body)
-    return Failed(JobError(**failed["error"]), failed["retryable"], failed["delay"])
+    return Failed(JobError(**failed.pop("error")), **failed)

@@ -49,6 +49,7 @@ class Run:
     spec: TaskSpec
     token: str
     claimed: float
+    """When the claim was made, which is before it was granted."""
     started: float
     losses: int = 0
     alone: bool = False

@@ -47,9 +47,8 @@ async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
     """Run one job to its outcome. Raises nothing but CancelledError, when the process is ending."""
     task = runtime.app.tasks.get(job.task)
     if task is None:
-        return Failed(
-            JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task")
-        )
+        error = JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task")
+        return Failed(error, misfit=True)
     call = _bound(task, body)
     if isinstance(call, Failed):
         return call
@@ -60,7 +59,8 @@ def _bound(task: Task[..., Any], body: bytes) -> Call | Failed:
     try:
         return task.schema.bind_json(*decode_body(body))
     except InvalidArguments as error:
-        return Failed(JobError("InvalidArguments", _text_of(error), "", "invalid_arguments"))
+        details = JobError("InvalidArguments", _text_of(error), "", "invalid_arguments")
+        return Failed(details, misfit=True)
     except ValueError as error:
         return Failed(JobError("ValueError", _text_of(error), "", "malformed"))
     except Exception as error:  # a validator of the user's own

@@ -23,7 +23,7 @@ from warrener.transitions import Reply, Transition
 
 from .context import Context
 from .deliveries import Delivery, Run
-from .outcomes import Again, Bury, Complete
+from .outcomes import Again, Bury, Complete, Defer, Ending
 from .patience import patiently, pauses
 
 log = logging.getLogger(__name__)
@@ -54,25 +54,36 @@ class Settlement:
 
     def __init__(self, context: Context, publisher: Publishes) -> None:
         self._settings = context.settings
-        self._store = context.store
+        self._apply = context.store.apply
+        self._status = context.store.status
+        self._runner = context.runner
         self._worker = context.runner.worker
         self._clock = context.clock
         self._active = context.active
         self._publisher = publisher
         self._index = DeadLetterIndex(context.settings, context.store)
         self._endings: list[_Ending] = []
+        self._reports: dict[Run, bytes] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._storing: asyncio.Task[None] | None = None
 
     # A run has ended -----------------------------------------------------------------------------
 
-    def finish(self, run: Run, decision: Complete | Again | Bury) -> None:
+    def finish(self, run: Run, decision: Ending) -> None:
         """Settle a run that came to this decision."""
         self._endings.append(self._ending(run, decision))
-        if self._storing is None or self._storing.done():
-            self._storing = self._start(self._store_endings())
+        self._store_soon()
 
-    def _ending(self, run: Run, decision: Complete | Again | Bury) -> _Ending:
+    def show_progress(self, run: Run, report: bytes) -> None:
+        """Store how far a run is: the latest report alone, and before the run's end."""
+        self._reports[run] = report
+        self._store_soon()
+
+    def _store_soon(self) -> None:
+        if self._storing is None or self._storing.done():
+            self._storing = self._start(self._store())
+
+    def _ending(self, run: Run, decision: Ending) -> _Ending:
         now, job_id, token = self._clock(), run.message.job_id, run.token
         match decision:
             case Complete(result):
@@ -95,6 +106,13 @@ class Settlement:
                     return self._dead_letter(run.delivery, error, attempts, now, token)
 
                 return _Ending(run, move, dead_letter)
+            case Defer(message, delay):
+                log.info(
+                    "job %s does not fit the code of this worker, and waits for one that it fits",
+                    job_id,
+                )
+                debt = Debt(run.delivery, Outgoing(message, run.delivery.queue, delay))
+                return _Ending(run, transitions.release(job_id, token), lambda _: debt)
 
     def _history(self, run: Run, error: JobError, now: float) -> bytes:
         return orjson.dumps(
@@ -109,21 +127,58 @@ class Settlement:
             }
         )
 
-    async def _store_endings(self) -> None:
-        while self._endings:
+    async def _store(self) -> None:
+        """One round trip at a time: what ends during one is stored together in the next."""
+        while self._endings or self._reports:
             endings, self._endings = self._endings, []
-            replies = await patiently(partial(self._store.apply, [e.move for e in endings]))
-            debts = []
-            for ending, reply in zip(endings, replies, strict=True):
-                if reply[0] != b"ok":
-                    self._log_superseded(ending.run)
-                elif ending.owes is not None:
-                    debts.append(ending.owes(reply))
-                    continue
+            reports, self._reports = self._reports, {}
+            moves = [
+                transitions.progress(run.message.job_id, run.token, report)
+                for run, report in reports.items()
+            ]
+            moves += [ending.move for ending in endings]
+            replies = await patiently(partial(self._apply, moves))
+            await self._stored(endings, replies[len(reports) :])
+
+    async def _stored(self, endings: Sequence[_Ending], replies: Sequence[Reply]) -> None:
+        debts, forgotten = [], []
+        for ending, reply in zip(endings, replies, strict=True):
+            if reply[0] == b"forgotten":
+                forgotten.append(ending)
+                continue
+            if reply[0] != b"ok":
+                self._log_superseded(ending.run)
+            elif ending.owes is not None:
+                debts.append(ending.owes(reply))
+                continue
+            await self._acknowledge(ending.run.delivery)
+        # Not awaited: a slow confirm must not hold up those who owe nothing.
+        if debts:
+            self._start(self._pay(debts))
+        if forgotten:
+            self._start(self._claim_again(forgotten))
+
+    async def _claim_again(self, endings: Sequence[_Ending]) -> None:
+        """Redis has lost these runs' claims, and perhaps all it had. Nobody else has claimed them since:
+        with the claim repeated, the runs end as they did."""
+        claims = [
+            transitions.claim(
+                ending.run.message,
+                ending.run.delivery.queue,
+                ending.run.token,
+                self._runner,
+                ending.run.claimed,
+            )
+            for ending in endings
+        ]
+        replies = await patiently(partial(self._apply, claims))
+        for ending, reply in zip(endings, replies, strict=True):
+            if isinstance(transitions.read_claim(reply), transitions.Granted):
+                self._endings.append(ending)
+            else:
+                self._log_superseded(ending.run)
                 await self._acknowledge(ending.run.delivery)
-            if debts:
-                # Not awaited: a slow confirm must not hold up those who owe nothing.
-                self._start(self._pay(debts))
+        self._store_soon()
 
     async def _acknowledge(self, delivery: Delivery) -> None:
         await delivery.acknowledge()
@@ -177,7 +232,7 @@ class Settlement:
             await patiently(lambda: self._index.add(letters))
         paid = [transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token]
         if paid:
-            await patiently(lambda: self._store.apply(paid))
+            await patiently(partial(self._apply, paid))
         for debt in debts:
             await self._acknowledge(debt.delivery)
 
@@ -238,7 +293,7 @@ class Settlement:
         if "retry" in owed:
             await self._pay([self._next_attempt(delivery, owed["retry"], settled.token)])
             return
-        status = await patiently(lambda: self._store.status(delivery.message.job_id))
+        status = await patiently(partial(self._status, delivery.message.job_id))
         error = (status.error if status else None) or JobError("Unknown", "its record is gone")
         attempts = status.attempts if status else []
         debt = self._dead_letter(delivery, error, attempts, owed["dead"], settled.token)
@@ -249,7 +304,7 @@ class Settlement:
         try:
             if runs:
                 released = [transitions.release(run.message.job_id, run.token) for run in runs]
-                await self._store.apply(released)
+                await self._apply(released)
         finally:
             for run in runs:
                 await run.delivery.requeue()

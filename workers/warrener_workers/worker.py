@@ -94,8 +94,10 @@ class Parts:
         )
 
     def current_presence(self, now: float) -> Presence:
-        """What this worker says of itself now: jobs are listed once they have run for a beat."""
-        listed = [r for r in self.context.active.values() if now - r.claimed >= self.settings.beat]
+        """What this worker says of itself now: claims are listed once they are a beat old."""
+        old = now - self.settings.beat
+        listed = [run for run in self.context.active.values() if run.claimed <= old]
+        claiming = [token for token, made in self.intake.claimed if made <= old]
         running = [
             {
                 "id": run.message.job_id,
@@ -107,7 +109,8 @@ class Parts:
             }
             for run in listed
         ]
-        return replace(self.presence, seen=now, busy=len(self.context.active), running=running)
+        busy = len(self.context.active)
+        return replace(self.presence, seen=now, busy=busy, running=running, claiming=claiming)
 
 
 def _presence(mine: WorkerSettings, now: float) -> Presence:
@@ -180,9 +183,10 @@ class Worker:
 
     def ended(self, run: Run, outcome: Outcome) -> None:
         """A run came to this outcome: decide, then settle."""
-        decision = decide(outcome, run.message, run.spec)
+        now, grace = self._clock(), self._parts.settings.unknown_task_grace
+        decision = decide(outcome, run.message, run.spec, now, grace)
         if isinstance(decision, Rerun):
-            run.alone, run.started = True, self._clock()
+            run.alone, run.started = True, now
             self._pool.dispatch(run)
         else:
             self._parts.settlement.finish(run, decision)
@@ -210,14 +214,7 @@ class Worker:
 
     def progressed(self, run: Run, report: bytes) -> None:
         """A run reported how far it is."""
-        move = transitions.progress(run.message.job_id, run.token, report)
-        self._track(self._show_progress(move))
-
-    async def _show_progress(self, move: transitions.Transition) -> None:
-        try:
-            await self._parts.client.store.apply([move])
-        except StoreUnavailable as error:
-            log.debug("progress not shown: %s", error)
+        self._parts.settlement.show_progress(run, report)
 
     def asked_to_send(self, child: Child, frame: Frame) -> None:
         """Code inside a task submits jobs: publish them, and answer once they are confirmed."""
@@ -246,6 +243,7 @@ class Worker:
             try:
                 await parts.board.renew(parts.current_presence(self._clock()))
             except StoreUnavailable as error:
+                parts.intake.store_was_away()
                 log.warning("this worker's presence is not renewed: %s", error)
             await asyncio.sleep(parts.settings.beat)
 
