@@ -36,6 +36,8 @@ class Message:
     """How often this attempt was put back into the ladder because it could not run yet."""
     waiting_since: float | None = None
     """When a worker first met this message without knowing its task."""
+    foreign: bool = False
+    """True if it came without our headers: no producer of ours records it."""
     extra: Headers = field(default_factory=dict)
     """Headers that others put there: traces, signatures, facts of a dead letter."""
 
@@ -119,6 +121,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         due=_from_ms(headers.get("due")),
         parks=headers.get("parks", 0),
         waiting_since=_from_ms(headers.get("waiting_since")),
+        foreign="attempt" not in headers,
         extra=_extra(headers),
     )
     return message if job_id else Foreign(message)

@@ -89,10 +89,11 @@ def claim(
     """A worker wants to run this attempt, if need be in place of an abandoned claim. Answers a
     Verdict, through read_claim."""
     who = (token, runner.owner, runner.worker, now)
+    created = (message.created or now) if message.foreign else ""
     return Transition(
         "claim",
         message.job_id,
-        (message.generation, message.attempt, *who, message.task, queue, abandoned),
+        (*message.order, *who, message.task, queue, abandoned, created),
     )
 
 

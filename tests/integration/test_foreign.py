@@ -34,6 +34,8 @@ async def test_messages_of_other_clients_run(yard: Yard) -> None:
         )
         for status in await yard.ended("least", "named", "by-message-id", "charset"):
             assert (status.state, status.result, status.attempt) == (State.SUCCESS, status.id, 1)
+            assert status.created is not None
+            assert not status.recovered
         yard.publish_without_id(_body("no-id").decode(), RUN)
         adopted = (await worker.says("came without an id and is adopted as")).split(" as ")[-1]
         [status] = await yard.ended(adopted.split()[0])

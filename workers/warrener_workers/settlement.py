@@ -9,12 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import orjson
 
 from warrener import transitions
-from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury, bury_malformed, read
+from warrener.dead_letters import bury_malformed, read
 from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
 from warrener.publishing import Outgoing, Publishes
@@ -22,22 +21,12 @@ from warrener.records import JobError
 from warrener.transitions import Reply, Transition
 
 from .context import Context
+from .debts import Debt, Debts
 from .deliveries import Delivery, Run
 from .outcomes import Again, Bury, Complete, Defer, Ending
-from .patience import patiently, pauses
+from .patience import patiently
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """What must be published before a delivery is acknowledged; `token` names the run that owes it, and
-    is empty if no record says so."""
-
-    delivery: Delivery
-    outgoing: Outgoing
-    token: str = ""
-    letter: DeadLetter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +49,7 @@ class Settlement:
         self._worker = context.runner.worker
         self._clock = context.clock
         self._active = context.active
-        self._publisher = publisher
-        self._index = DeadLetterIndex(context.settings, context.store)
+        self._debts = Debts(context, publisher)
         self._endings: list[_Ending] = []
         self._reports: dict[Run, bytes] = {}
         self._work: set[asyncio.Task[None]] = set()
@@ -94,7 +82,9 @@ class Settlement:
                 entry = self._history(run, error, now)
                 owed = orjson.dumps({"retry": due})
                 move = transitions.retry(job_id, token, now, error.to_json(), entry, owed, due)
-                return _Ending(run, move, lambda _: self._next_attempt(run.delivery, due, token))
+                return _Ending(
+                    run, move, lambda _: self._debts.next_attempt(run.delivery, due, token)
+                )
             case Bury(error):
                 entry = self._history(run, error, now)
                 move = transitions.fail(
@@ -103,7 +93,7 @@ class Settlement:
 
                 def dead_letter(reply: Reply) -> Debt:
                     attempts = orjson.loads(b"[" + reply[1] + b"]")
-                    return self._dead_letter(run.delivery, error, attempts, now, token)
+                    return self._debts.dead_letter(run.delivery, error, attempts, now, token)
 
                 return _Ending(run, move, dead_letter)
             case Defer(message, delay):
@@ -193,61 +183,10 @@ class Settlement:
             run.message.attempt,
         )
 
-    # What is owed --------------------------------------------------------------------------------
-
-    def _next_attempt(self, delivery: Delivery, due: float, token: str) -> Debt:
-        message = replace(delivery.message.next_attempt(), due=due)
-        delay = max(0.0, due - self._clock())
-        return Debt(delivery, Outgoing(message, delivery.queue, delay), token)
-
-    def _dead_letter(
-        self,
-        delivery: Delivery,
-        error: JobError,
-        attempts: list[dict[str, Any]],
-        died: float,
-        token: str,
-    ) -> Debt:
-        death = Death(error, died, self._worker, attempts)
-        outgoing, letter = bury(delivery.message, delivery.queue, death)
-        log.warning(
-            "job %s (%s) is dead-lettered to %s.dead: %s: %s",
-            delivery.message.job_id,
-            delivery.message.task,
-            delivery.queue,
-            error.type,
-            error.message,
-        )
-        return Debt(delivery, outgoing, token, letter)
-
     async def _pay(self, debts: Sequence[Debt]) -> None:
-        for queue in {
-            d.outgoing.queue for d in debts if d.outgoing.dead and d.delivery.undelivered
-        }:
-            # Without its dead queue the letter would only come back here, and again.
-            await patiently(partial(self._publisher.require_dead_queue, queue))
-        await self._publish([debt.outgoing for debt in debts])
-        letters = [debt.letter for debt in debts if debt.letter is not None]
-        if letters:
-            await patiently(lambda: self._index.add(letters))
-        paid = [transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token]
-        if paid:
-            await patiently(partial(self._apply, paid))
+        await self._debts.pay(debts)
         for debt in debts:
             await self._acknowledge(debt.delivery)
-
-    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        """Publish all, and those that fail again, until the broker has confirmed each."""
-        left = list(outgoing)
-        for pause in pauses():
-            faults = await self._publisher.publish_many(left)
-            left = [one for one, fault in zip(left, faults, strict=True) if fault is not None]
-            if not left:
-                return
-            log.warning(
-                "%d message(s) not published yet: %s", len(left), next(f for f in faults if f)
-            )
-            await asyncio.sleep(pause)
 
     # Deliveries that do not run ------------------------------------------------------------------
 
@@ -267,7 +206,11 @@ class Settlement:
         log.info(
             "a job of %s came without an id and is adopted as %s", message.task, message.job_id
         )
-        self._start(self._pay([Debt(delivery, Outgoing(message, delivery.queue))]))
+        self._start(self._adopt(delivery, message))
+
+    async def _adopt(self, delivery: Delivery, message: Message) -> None:
+        await self._pay([Debt(delivery, Outgoing(message, delivery.queue))])
+        await patiently(partial(self._apply, [transitions.submit(message, delivery.queue)]))
 
     def refuse(self, delivery: Delivery, found: Malformed) -> None:
         """Dead-letter a delivery that is no job."""
@@ -291,12 +234,12 @@ class Settlement:
     async def _repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
         owed = orjson.loads(settled.owed)
         if "retry" in owed:
-            await self._pay([self._next_attempt(delivery, owed["retry"], settled.token)])
+            await self._pay([self._debts.next_attempt(delivery, owed["retry"], settled.token)])
             return
         status = await patiently(partial(self._status, delivery.message.job_id))
         error = (status.error if status else None) or JobError("Unknown", "its record is gone")
         attempts = status.attempts if status else []
-        debt = self._dead_letter(delivery, error, attempts, owed["dead"], settled.token)
+        debt = self._debts.dead_letter(delivery, error, attempts, owed["dead"], settled.token)
         await self._pay([debt])
 
     async def hand_back(self, runs: Sequence[Run]) -> None:
