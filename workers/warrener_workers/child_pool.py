@@ -257,7 +257,9 @@ class ChildPool:
             return
         self._forget(run)
         self._events.ended(run, _outcome(frame))
-        if child.closing and not child.running:
+        if child.alone and not child.closing:
+            self._retire(child)  # a process of its own is one that nothing else has run in
+        elif child.closing and not child.running:
             child.link.say(Kind.STOP, {})
         elif child.closing and all(other.timed_out for other in child.running.values()):
             child.kill()
