@@ -46,6 +46,8 @@ class Child:
     registry: Registry | None = None
     """What it said of the app's tasks."""
     watcher: asyncio.Task[None] | None = None
+    end: Callable[[], None] | None = None
+    """Ends it where it is no process."""
 
     @property
     def pid(self) -> int | None:
@@ -64,10 +66,13 @@ class Child:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+        elif self.end is not None:
+            self.end()
 
     def start(self, run: Run) -> None:
         """Have it run a job."""
         self.running[run.token] = run
+        limit = run.spec.time_limit if self.process is not None else None
         job = {
             "id": run.message.job_id,
             "task": run.message.task,
@@ -75,7 +80,7 @@ class Child:
             "attempt": run.message.attempt,
             "generation": run.message.generation,
             "created": run.message.created,
-            "deadline": run.started + run.spec.time_limit if run.spec.time_limit else None,
+            "deadline": run.started + limit if limit else None,
         }
         self.link.say(Kind.RUN, {"token": run.token, "job": job}, run.message.body)
 

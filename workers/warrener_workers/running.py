@@ -41,6 +41,7 @@ class Runtime:
     app: Warrener
     resources: Any
     threads: Executor
+    soft_limits: bool = True
 
 
 async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
@@ -69,9 +70,7 @@ def _bound(task: Task[..., Any], body: bytes) -> Call | Failed:
 
 async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: Call) -> Outcome:
     current_job.set(job)
-    chain = compose(
-        runtime.app.run_middleware, functools.partial(_call_function, task, runtime.threads)
-    )
+    chain = compose(runtime.app.run_middleware, functools.partial(_call_function, task, runtime))
     try:
         result = await chain(RunCall(job, call.arguments))
     except asyncio.CancelledError as error:
@@ -83,15 +82,16 @@ async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: C
     return _succeeded(task, result, runtime.app.settings.max_result_bytes)
 
 
-async def _call_function(task: Task[..., Any], threads: Executor, call: RunCall) -> Any:
+async def _call_function(task: Task[..., Any], runtime: Runtime, call: RunCall) -> Any:
     arguments = dict(call.arguments)
     if task.schema.job_parameter:
         arguments[task.schema.job_parameter] = call.job
-    seconds = task.settings.soft_time_limit
+    seconds = task.settings.soft_time_limit if runtime.soft_limits else None
     if task.is_coroutine:
         coroutine = task.function(**arguments)
         return await (coroutine if seconds is None else _softly_limited(coroutine, seconds))
-    return await _in_thread(threads, functools.partial(task.function, **arguments), seconds)
+    function = functools.partial(task.function, **arguments)
+    return await _in_thread(runtime.threads, function, seconds)
 
 
 def _succeeded(task: Task[..., Any], result: Any, limit: int) -> Outcome:

@@ -35,6 +35,9 @@ from .settlement import Settlement
 
 log = logging.getLogger(__name__)
 
+EXIT_FORCED = 130
+"""What a worker ends with that does not wait for what runs."""
+
 LIFELINE_BEAT = 0.25
 """Seconds between two signs of life to the children, which wait for 2.4 beats of the worker's own."""
 
@@ -54,6 +57,8 @@ class WorkerSettings:
     @property
     def slots_per_child(self) -> int:
         """Jobs that one child runs at once: prefetch counts per queue, so slots do as well."""
+        if self.pool == "solo":
+            return 1
         return self.concurrency * len(self.queues)
 
     @property
