@@ -68,7 +68,10 @@ class RabbitNode:
             f"http://{LOOPBACK}:{self._ports.management}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q="},  # guest:guest
+            headers={
+                "Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q=",  # guest:guest
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             text = response.read()
