@@ -147,8 +147,7 @@ class Store:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
-        reason = str(error) or type(error).__name__
-        return StoreUnavailable(url=self._settings.shown_redis_url, reason=reason)
+        return StoreUnavailable(url=self._settings.shown_redis_url, reason=error)
 
     async def close(self) -> None:
         """Close the connections to Redis."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from json import dumps
 from typing import Any
 
 from warrener import Warrener
@@ -20,6 +21,7 @@ from .shop import FAST, add
 
 InPython = Callable[[Warrener], Awaitable[object]]
 JOB = {"task": "shop.add", "kwargs": {"a": 1}}
+BROKEN = "tests.acceptance.broken_shop:app"
 LIMIT = 1000
 """Bytes of arguments that are allowed here."""
 
@@ -87,6 +89,10 @@ async def _app_with_a_wrong_setting(_: Warrener) -> object:
     return Warrener(heartbeat="often")
 
 
+async def _app_with_a_wrong_url(_: Warrener) -> object:
+    return Warrener(redis_url="http://x")
+
+
 async def _select_nothing(_: Warrener) -> object:
     return Selection()
 
@@ -105,6 +111,10 @@ def _wrong_password(place: Place) -> Place:
     return _elsewhere(place, amqp_url=place.amqp_url.replace("guest:guest@", "guest:wrong@"))
 
 
+def _no_such_vhost(place: Place) -> Place:
+    return _elsewhere(place, amqp_url=place.amqp_url + "-gone")
+
+
 def _classic(place: Place) -> Place:
     return replace(place, extra={**place.extra, "queue_type": "classic"})
 
@@ -120,6 +130,7 @@ def no_redis(place: Place) -> Place:
 
 
 _NOWHERE = "shop.nowhere"
+_DEEP: list[Any] = reduce(lambda inner, _: [inner], range(300), [])
 _LONG = "x" * (LIMIT + 1)
 _NAIVE = datetime(2030, 1, 1)
 _ANY = Provocation(by_name("shop.add", 1), post(**JOB), submit("shop.add", "a=1"))
@@ -130,6 +141,11 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     ),
     "arguments that are no JSON object": Provocation(
         http=post(task="shop.add", kwargs=[1]), cli=submit("shop.add", "--kwargs", "[1]")
+    ),
+    "arguments nested too deeply": Provocation(
+        by_name("shop.keep", _DEEP),
+        raw(dumps({"task": "shop.keep", "args": [_DEEP]})),
+        submit("shop.keep", f"thing={dumps(_DEEP)}"),
     ),
     "another content type": Provocation(
         http=raw("task=shop.add", "application/x-www-form-urlencoded")
@@ -178,6 +194,12 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         submit("shop.add", "a=1", "--queue", "shop.*"),
     ),
     "a worker for such a queue": Provocation(cli=("worker", "shop.*", "--app", APP)),
+    "an empty queue name": Provocation(
+        with_options(queue=""),
+        post(**JOB, queue=""),
+        submit("shop.add", "a=1", "--queue", ""),
+    ),
+    "a worker for an empty queue name": Provocation(cli=("worker", "", "--app", APP)),
     "a payload over the limit": Provocation(
         by_name("shop.hold", until=_LONG),
         post(task="shop.hold", kwargs={"until": _LONG}),
@@ -212,6 +234,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         ("dead", "replay", FAST),
     ),
     "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
+    "a virtual host that does not exist": replace(_ANY, where=_no_such_vhost),
     "a RabbitMQ that is not there": replace(_ANY, where=no_rabbitmq),
     "a Redis that is not there": Provocation(
         with_options(idempotency_key="order-7"),
@@ -223,6 +246,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a setting that does not fit": Provocation(
         _app_with_a_wrong_setting, cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
     ),
+    "a URL of another kind": Provocation(
+        _app_with_a_wrong_url, cli=submit("shop.add", "a=1"), settings={"redis_url": "http://x"}
+    ),
     "a log level that does not exist": Provocation(
         cli=("api", "--app", APP, "--log-level", "loud")
     ),
@@ -230,6 +256,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         partial(_load, "no_such_shop:app"), cli=("submit", "--app", "no_such_shop:app", "shop.add")
     ),
     "the same, given to a worker": Provocation(cli=("worker", FAST, "--app", "no_such_shop:app")),
+    "an app that breaks as it is imported": Provocation(
+        partial(_load, BROKEN), cli=("submit", "--app", BROKEN, "shop.add")
+    ),
+    "the same broken app, given to a worker": Provocation(cli=("worker", FAST, "--app", BROKEN)),
     "an app without a module": Provocation(
         partial(_load, "app"), cli=("submit", "--app", "app", "shop.add")
     ),

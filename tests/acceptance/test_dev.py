@@ -192,7 +192,11 @@ async def test_dev_with_an_app_that_cannot_be_imported_says_so_and_ends(tmp_path
     assert "The app 'no_such_shop:app' cannot be imported" in await _refused(
         tmp_path, "no_such_shop:app"
     )
-    assert not (tmp_path / ".warrener").exists(), "no server was started for it"
+    (tmp_path / "shop.py").write_text(SHOP + "1 / 0\n")
+    broken = await _refused(tmp_path, "shop:app")
+    assert 'shop.py", line ' in broken
+    assert "The app 'shop:app' cannot be imported: ZeroDivisionError" in broken
+    assert not (tmp_path / ".warrener").exists(), "no server was started for them"
 
 
 async def test_dev_leaves_ports_that_are_taken_to_those_who_have_them(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_tasks_in_the_main_thread_send_and_report_as_anywhere(yard: Yard) 
         plain = await solo_tasks.relays_plain.send("from-plain")
         statuses = await yard.ended(await solo_tasks.relays.send("from-coroutine"), plain)
         assert {status.state for status in statuses} == {State.SUCCESS}
-        await yard.ended(*(str(status.result) for status in statuses))
+        await yard.ended(*[str(status.result) for status in statuses])
         assert (await yard.status(plain)).progress == {"done": 1, "total": 2, "note": ""}
     assert yard.events("from-plain") == ["start from-plain", "end from-plain"]
     assert yard.events("from-coroutine") == ["start from-coroutine", "end from-coroutine"]
@@ -92,8 +92,8 @@ async def test_tasks_in_the_main_thread_send_and_report_as_anywhere(yard: Yard) 
 
 async def test_neither_time_limit_ends_a_job(yard: Yard) -> None:
     async with solo(yard):
-        jobs = [await solo_tasks.limited.send("a"), await solo_tasks.limited_too.send("b")]
-        for status in await yard.ended(*jobs):
+        plain = await solo_tasks.limited.send("a")
+        for status in await yard.ended(plain, await solo_tasks.limited_too.send("b")):
             assert (status.state, status.result) == (State.SUCCESS, None)
 
 

@@ -25,6 +25,7 @@ import orjson
 
 from warrener import Job, Warrener, WarrenerError
 from warrener.app import load_app
+from warrener.imports import users_traceback
 
 from . import logs, loops, registry
 from .child_backend import ChildBackend
@@ -167,7 +168,8 @@ def main() -> None:
         app = load_app(arguments.app)
         app.tasks  # noqa: B018 — imports what the app includes
     except WarrenerError as error:
-        traceback.print_exception(error.__cause__ or error)
+        broken = "".join(traceback.format_exception(error.__cause__ or error))
+        sys.stderr.write(users_traceback(error) or broken)
         sys.stderr.write(f"warrener: {error}\n")
         os._exit(IMPORT_FAILED)
     except BaseException:

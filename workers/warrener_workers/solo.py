@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Coroutine, Sequence
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from warrener import Job, Warrener, WarrenerError
 from warrener.app import load_app
 from warrener.client import Backend, Submission
+from warrener.imports import users_traceback
 from warrener.records import JobStatus
 
 from . import loops
@@ -42,7 +44,8 @@ def run_solo(mine: WorkerSettings, children: ChildSettings) -> None:
         app = load_app(children.app)
         app.tasks  # noqa: B018 — imports what the app includes
     except WarrenerError as error:
-        traceback.print_exception(error.__cause__ or error)
+        broken = "".join(traceback.format_exception(error.__cause__ or error))
+        sys.stderr.write(users_traceback(error) or broken)
         raise PoolBroken(str(error)) from error
     other = _WorkerThread(mine, app)
     main = MainThread()

@@ -19,6 +19,7 @@ from warrener.client import Client
 from warrener.errors import StoreUnavailable
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
+from warrener.topology import check_queue_name
 from warrener.transitions import Runner
 
 from . import child_backend
@@ -150,10 +151,13 @@ class Worker:
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until stop() is called. Raises PoolBroken when children do not start, and at the start
-        WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch."""
+        QueueNameError, WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin,
+        TopologyMismatch."""
         self._track(self._beat_children())
         try:
             registry = await self._pool.start()
+            for queue in self._mine.queues:
+                check_queue_name(queue, registry.settings.namespace)
             self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
             self._pool.neighbour_grace = self._parts.settings.neighbour_grace
             try:

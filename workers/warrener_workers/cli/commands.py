@@ -15,6 +15,7 @@ from warrener import (
     SubmissionError,
     WarrenerError,
 )
+from warrener.imports import users_traceback
 
 from ..child_pool import PoolBroken
 from . import api, dead, dev, dev_file, jobs, queues, worker
@@ -69,7 +70,8 @@ def run() -> None:
     try:
         app()
     except (WarrenerError, PoolBroken) as error:
-        sys.stderr.write(f"warrener: {error}\n")
+        broken = users_traceback(error) if isinstance(error, WarrenerError) else ""
+        sys.stderr.write(f"{broken}warrener: {error}\n")
         if isinstance(error, (BrokerUnavailable, StoreUnavailable)) and dev_file.is_left_behind():
             sys.stderr.write("The `warrener dev` of this folder was killed: start it again.\n")
         sys.exit(exit_code(error))

@@ -110,8 +110,14 @@ _ASK_QUEUES = """
 import sys
 sys.path.insert(0, "")
 import orjson
+from warrener import WarrenerError
 from warrener.app import load_app
-sys.stdout.buffer.write(orjson.dumps(load_app(sys.argv[1]).queues))
+from warrener.imports import users_traceback
+try:
+    queues = load_app(sys.argv[1]).queues
+except WarrenerError as error:
+    sys.exit(f"{users_traceback(error)}warrener: {error}")
+sys.stdout.buffer.write(orjson.dumps(queues))
 """
 
 
