@@ -41,8 +41,9 @@ class Settings(BaseSettings):
     dedupe_ttl: float = Field(604_800, gt=0)
     """How long the record of an ended job lives, and so protects from a second run."""
 
-    beat: float = Field(3.0, gt=0)
-    """How often a worker says that it lives; after three silent beats it counts as dead."""
+    beat: float = Field(3.0, ge=0.5)
+    """How often a worker says that it lives; after three silent beats it counts as dead. Its children
+    wait for half of that, which must leave their parent time to be late on a busy machine."""
     grace: float = Field(30.0, ge=0)
     """How long a stopping worker lets running jobs finish."""
     unknown_task_grace: float = Field(600.0, ge=0)

@@ -85,12 +85,11 @@ async def _load(path: str, _: Warrener) -> object:
     return load_app(path)
 
 
-async def _app_with_a_wrong_setting(_: Warrener) -> object:
-    return Warrener(heartbeat="often")
+def _app_with(**settings: Any) -> InPython:
+    async def call(_: Warrener) -> object:
+        return Warrener(**settings)
 
-
-async def _app_with_a_wrong_url(_: Warrener) -> object:
-    return Warrener(redis_url="http://x")
+    return call
 
 
 async def _select_nothing(_: Warrener) -> object:
@@ -244,10 +243,15 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     ),
     "a queue that exists with other arguments": replace(_ANY, where=_classic),
     "a setting that does not fit": Provocation(
-        _app_with_a_wrong_setting, cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
+        _app_with(heartbeat="often"), cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
+    ),
+    "a beat that is too short": Provocation(
+        _app_with(beat=0.1), cli=submit("shop.add", "a=1"), settings={"beat": "0.1"}
     ),
     "a URL of another kind": Provocation(
-        _app_with_a_wrong_url, cli=submit("shop.add", "a=1"), settings={"redis_url": "http://x"}
+        _app_with(redis_url="http://x"),
+        cli=submit("shop.add", "a=1"),
+        settings={"redis_url": "http://x"},
     ),
     "a log level that does not exist": Provocation(
         cli=("api", "--app", APP, "--log-level", "loud")

@@ -73,6 +73,7 @@ def test_settings_do_not_change_once_made() -> None:
         ("publish_timeout", 0),
         ("heartbeat", 0),
         ("beat", 0),
+        ("beat", 0.49),
         ("max_payload_bytes", 0),
         ("result_ttl", -1),
         ("grace", -1),

@@ -37,6 +37,11 @@ log = logging.getLogger(__name__)
 
 IMPORT_FAILED = 70
 PARENT_GONE = 71
+PATIENCE = 0.5
+"""Of a presence's lifetime, how long a child waits for a sign of its parent. A parent that stops may have
+renewed its presence a whole beat before, so that two of three beats are left until its jobs are anyone's;
+half a beat of them is for a renewal that was late."""
+
 _PR_SET_PDEATHSIG = 1
 
 RunJob = Callable[[Job[Any], bytes], Awaitable[Outcome]]
@@ -175,7 +180,7 @@ def main() -> None:
     except BaseException:
         traceback.print_exc()
         os._exit(IMPORT_FAILED)
-    guard(lifeline, 0.8 * app.settings.presence_lifetime)
+    guard(lifeline, PATIENCE * app.settings.presence_lifetime)
     os._exit(loops.run(_serve(app, sock, arguments.threads)))
 
 

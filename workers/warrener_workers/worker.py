@@ -39,8 +39,9 @@ log = logging.getLogger(__name__)
 EXIT_FORCED = 130
 """What a worker ends with that does not wait for what runs."""
 
-LIFELINE_BEAT = 0.25
-"""Seconds between two signs of life to the children, which wait for 2.4 beats of the worker's own."""
+LIFELINE_BEAT = 0.1
+"""Seconds between two signs of life to the children. They wait for one and a half of the worker's own
+beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
 
 
 @dataclass(frozen=True, slots=True)
