@@ -48,7 +48,7 @@ class Warrener:
         self.settings = settings or read_settings(**overrides)
         self.lifespan = lifespan
         self.run_middleware = tuple(run)
-        self.portal = Portal()
+        self.portal = Portal(self.close)
         self._send_middleware = tuple(send)
         self._include = list(include)
         self._tasks: dict[str, Task[..., Any]] = {}

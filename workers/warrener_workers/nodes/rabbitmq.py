@@ -59,6 +59,11 @@ class RabbitNode:
         """The Erlang VM's process id. Raises RuntimeError while it is stopped."""
         return self._server.pid
 
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self._server.log
+
     def manage(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         """Call the management API, such as ("GET", "/api/queues"); its JSON, or None without.
 
