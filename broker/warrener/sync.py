@@ -6,7 +6,11 @@ import asyncio
 import atexit
 import logging
 import os
+import select
+import selectors
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -21,6 +25,24 @@ CLOSING = 5.0
 
 
 async def _nothing() -> None: ...
+
+
+_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+
+
+def _leave_the_parents_loops_alone() -> None:
+    """After a fork, parent and child share what epoll watches. Closing what it has inherited, as Python
+    does when it exits, the child would make the parent deaf on its own connections."""
+    for loop in _loops:
+        selector = getattr(loop, "_selector", None)
+        if sys.platform == "linux" and isinstance(selector, selectors.EpollSelector):
+            with select.epoll() as nothing:
+                os.dup2(nothing.fileno(), selector.fileno(), inheritable=False)
+    _loops.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_the_parents_loops_alone)
 
 
 class Portal:
@@ -64,6 +86,7 @@ class Portal:
                     target=_run, args=(self._loop,), name="warrener-sync", daemon=True
                 )
                 self._thread.start()
+                _loops.add(self._loop)
                 # Once, however often the loop is started.
                 atexit.unregister(self._end)
                 atexit.register(self._end)

@@ -81,7 +81,8 @@ async def script(yard: Yard, text: str, **environment: str) -> Ended:
         *(sys.executable, *warned, "-c", text),
         stdout=PIPE,
         stderr=PIPE,
-        env={**os.environ, **yard.environment, **environment},
+        # So long that a reply which nobody hears is not asked for again in time.
+        env={**os.environ, **yard.environment, "WARRENER_CONNECT_TIMEOUT": "60", **environment},
     )
     async with asyncio.timeout(30):
         _, errors = await process.communicate()
