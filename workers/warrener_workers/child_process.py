@@ -45,6 +45,8 @@ class Child:
     """True once it gets no new work."""
     registry: Registry | None = None
     """What it said of the app's tasks."""
+    killed: str = ""
+    """Why we killed it; empty if we did not."""
     watcher: asyncio.Task[None] | None = None
     end: Callable[[], None] | None = None
     """Ends it where it is no process."""
@@ -61,9 +63,11 @@ class Child:
             with contextlib.suppress(OSError):
                 self.lifeline.send(b".")
 
-    def kill(self) -> None:
-        """End it and whatever it started, at once."""
+    def kill(self, why: str = "") -> None:
+        """End it and whatever it started, at once; `why` is said of it, unless it has ended already."""
         if self.process is not None:
+            if self.process.returncode is None:
+                self.killed = self.killed or why
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         elif self.end is not None:
@@ -153,7 +157,7 @@ async def _watch(
     child.link.close()
     if child.lifeline is not None:
         child.lifeline.close()
-    on_exit(child, _in_words(code))
+    on_exit(child, child.killed or _in_words(code))
 
 
 def _in_words(code: int) -> str:
