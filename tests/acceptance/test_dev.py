@@ -119,8 +119,13 @@ async def _warrener(folder: Path, *arguments: str) -> Done:
         stdout=PIPE,
         stderr=PIPE,
     )
-    async with asyncio.timeout(PATIENCE):
-        printed, complaint = await process.communicate()
+    try:
+        async with asyncio.timeout(2 * PATIENCE):
+            printed, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return Done(process.returncode, printed.decode(), complaint.decode())
 
@@ -200,11 +205,13 @@ async def test_dev_with_an_app_that_cannot_be_imported_says_so_and_ends(tmp_path
 
 
 async def test_dev_leaves_ports_that_are_taken_to_those_who_have_them(tmp_path: Path) -> None:
-    held = [socket.create_server(("127.0.0.1", port)) for port in _usual_ports() if is_free(port)]
+    [mine] = free_ports(1)
+    ports = [mine, *(port for port in (5672, 6379) if is_free(port))]
+    held = [socket.create_server(("127.0.0.1", port)) for port in ports]
     try:
         (tmp_path / "shop.py").write_text(SHOP)
-        taken = await _refused(tmp_path, "shop:app", "--port", "8000")
-        assert "port 8000 on 127.0.0.1 is taken: choose another --port" in taken
+        taken = await _refused(tmp_path, "shop:app", "--port", str(mine))
+        assert f"port {mine} on 127.0.0.1 is taken: choose another --port" in taken
         async with _dev(tmp_path) as dev:
             await _is_found_from(tmp_path)
             assert "port 5672 is taken: RabbitMQ gets " in dev.it.log
@@ -214,7 +221,3 @@ async def test_dev_leaves_ports_that_are_taken_to_those_who_have_them(tmp_path: 
     finally:
         for server in held:
             server.close()
-
-
-def _usual_ports() -> list[int]:
-    return [5672, 6379, 8000]
