@@ -15,11 +15,12 @@ from warrener.replaying import Replayer, ReplayReport, Selection
 from .options import (
     Json,
     OptionalApp,
-    console,
     known_queues,
     moment,
+    print_fact,
     print_json,
     print_table,
+    print_text,
     with_client,
 )
 
@@ -81,12 +82,11 @@ def show(
         return
     facts = asdict(letter)
     for name in ("id", "job_id", "task", "queue", "reason", "attempt", "worker", "body"):
-        console.print(f"[bold]{name:>10}[/]  ", end="")
-        console.print(str(facts[name]), markup=False, highlight=False)
+        print_fact(name, facts[name], 10)
     for attempt in letter.attempts:
         line = f"attempt {attempt['attempt']} on {attempt['worker']}: {attempt['type']}"
-        console.print(f"{line}: {attempt['message']}", markup=False, highlight=False)
-    console.print(letter.error.traceback or letter.error.message, markup=False, highlight=False)
+        print_text(f"{line}: {attempt['message']}")
+    print_text(letter.error.traceback or letter.error.message)
 
 
 @commands.command("replay")

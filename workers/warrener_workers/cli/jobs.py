@@ -18,10 +18,11 @@ from .options import (
     AppPath,
     Json,
     OptionalApp,
-    console,
     moment,
+    print_fact,
     print_json,
     print_table,
+    print_text,
     with_client,
 )
 
@@ -142,14 +143,12 @@ def _show(status: JobStatus, json: bool) -> None:
     ]
     for name, value in rows:
         if value:
-            console.print(f"[bold]{name:>16}[/]  ", end="")
-            console.print(str(value), markup=False, highlight=False)
+            print_fact(name, value, 16)
     if status.state is State.SUCCESS:
-        console.print(f"[bold]{'result':>16}[/]  ", end="")
         result = "(expired)" if status.result_expired else orjson.dumps(status.result).decode()
-        console.print(result, markup=False)
+        print_fact("result", result, 16)
     if status.error and status.error.traceback:
-        console.print(status.error.traceback, markup=False, highlight=False)
+        print_text(status.error.traceback)
 
 
 def status(

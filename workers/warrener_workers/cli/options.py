@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from warrener import Warrener
 from warrener.app import load_app
@@ -48,7 +49,10 @@ LogLevel = Annotated[
 ]
 LogFormat = Annotated[str, typer.Option(help="text or json.")]
 
-console = Console(width=None if sys.stdout.isatty() else 200)
+# Most of what is printed was written by others: errors, names, paths. Nothing in it is markup.
+console = Console(
+    width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False
+)
 
 
 def with_client(path: str, call: Callable[[Warrener, Client], Awaitable[T]]) -> T:
@@ -75,6 +79,16 @@ async def known_queues(app: Warrener, client: Client) -> list[str]:
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(to_json(value, fallback=str, indent=2))
+
+
+def print_text(text: str) -> None:
+    """A text as it is, broken into lines by nobody but its reader's terminal: it may be copied."""
+    console.print(text, soft_wrap=True)
+
+
+def print_fact(name: str, value: object, width: int) -> None:
+    """A name, right-aligned in so many columns, and its value as it is."""
+    console.print(Text.assemble((f"{name:>{width}}", "bold"), f"  {value}"), soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
