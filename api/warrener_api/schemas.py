@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -156,7 +157,10 @@ class ReplayView(BaseModel):
 
 
 def _time(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+    # What came with a message of somebody else's may be no time of the calendar.
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+    return None
 
 
 def _error(error: Any) -> ErrorView:

@@ -83,9 +83,9 @@ def show(
     facts = asdict(letter)
     for name in ("id", "job_id", "task", "queue", "reason", "attempt", "worker", "body"):
         print_fact(name, facts[name], 10)
-    for attempt in letter.attempts:
-        line = f"attempt {attempt['attempt']} on {attempt['worker']}: {attempt['type']}"
-        print_text(f"{line}: {attempt['message']}")
+    for one in letter.attempts:
+        number, worker, kind, message = map(one.get, ("attempt", "worker", "type", "message"))
+        print_text(f"attempt {number} on {worker}: {kind}: {message}")
     print_text(letter.error.traceback or letter.error.message)
 
 

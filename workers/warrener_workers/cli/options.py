@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -53,6 +54,9 @@ LogFormat = Annotated[str, typer.Option(help="text or json.")]
 console = Console(
     width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False
 )
+
+
+_TIME = "%Y-%m-%d %H:%M:%SZ"
 
 
 def with_client(path: str, call: Callable[[Warrener, Client], Awaitable[T]]) -> T:
@@ -108,7 +112,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
 
 
 def moment(seconds: float | None) -> str:
-    """A time for people, in UTC."""
-    if not seconds:
-        return ""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """A time for people, in UTC; nothing for what is no time of the calendar."""
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC).strftime(_TIME) if seconds else ""
+    return ""
