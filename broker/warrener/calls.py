@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json, to_json, to_jsonable_python
 from typing_extensions import TypedDict
@@ -63,17 +64,30 @@ class CallSchema:
                 raise TaskSignatureError(task=self.task, reason=reason)
         return chosen
 
+    @property
+    def type_name(self) -> str:
+        """The task's name as that of a type: ScanDiscover for scan.discover."""
+        return "".join(word[0].upper() + word[1:] for word in re.findall(r"[^\W_]+", self.task))
+
     @cached_property
-    def _arguments(self) -> TypeAdapter[dict[str, Any]]:
+    def arguments_type(self) -> Any:
+        """The arguments by name, as a type that pydantic reads."""
         fields: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             hint = self._hints.get(name, Any)
-            fields[name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+            if parameter.default is not parameter.empty:
+                shown = Field(json_schema_extra={"default": _jsonable(parameter.default)})
+                hint = NotRequired[Annotated[hint, shown]]
+            fields[name] = hint
         # A TypedDict takes any parameter name; a model would trip over names such as `schema`.
         make: Any = TypedDict
-        shape = make("Arguments", fields)
+        shape = make(f"{self.type_name}Arguments", fields)
         shape.__pydantic_config__ = ConfigDict(extra="forbid")
-        return self._adapter(shape, "a parameter")
+        return shape
+
+    @cached_property
+    def _arguments(self) -> TypeAdapter[dict[str, Any]]:
+        return self._adapter(self.arguments_type, "a parameter")
 
     @cached_property
     def _result(self) -> TypeAdapter[Any]:
@@ -93,9 +107,6 @@ class CallSchema:
         """JSON Schema of the arguments by name, defaults included."""
         schema = self._arguments.json_schema(ref_template="#/$defs/{model}")
         schema["title"] = self.task
-        for name, parameter in self.parameters.items():
-            if parameter.default is not parameter.empty:
-                schema["properties"][name]["default"] = _jsonable(parameter.default)
         return schema
 
     @cached_property

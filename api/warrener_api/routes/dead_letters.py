@@ -11,16 +11,23 @@ from warrener.dead_letters import DeadLetterIndex
 from warrener.replaying import Replayer, Selection
 from warrener.topology import check_queue_name
 
-from ..problems import ProblemRoute, problems_with
+from ..answering import route_class
+from ..openapi import operation_ids
+from ..problems import problems_with
 from ..schemas import DeadLetterPage, DeadLetterView, ReplayRequest, ReplayView
 from .jobs import client_of
 
 
 def routes(app: Warrener) -> APIRouter:
     """The routes under /dead-letters."""
-    router = APIRouter(prefix="/dead-letters", tags=["dead letters"], route_class=ProblemRoute)
+    router = APIRouter(
+        prefix="/dead-letters",
+        tags=["dead letters"],
+        route_class=route_class(app),
+        generate_unique_id_function=operation_ids("/dead-letters"),
+    )
 
-    @router.get("/{queue}", responses=problems_with(422, 503))
+    @router.get("/{queue}", name="list_dead_letters", responses=problems_with(422, 503))
     async def list_dead_letters(
         queue: str,
         start: Annotated[int, Query(ge=0)] = 0,
@@ -33,7 +40,11 @@ def routes(app: Warrener) -> APIRouter:
         items = [DeadLetterView.of(letter) for letter in letters]
         return DeadLetterPage(count=await index.count(queue), items=items)
 
-    @router.post("/{queue}/replay", responses=problems_with(400, 404, 409, 422, 503))
+    @router.post(
+        "/{queue}/replay",
+        name="replay_dead_letters",
+        responses=problems_with(400, 404, 409, 413, 415, 422, 503),
+    )
     async def replay(queue: str, wanted: ReplayRequest) -> ReplayView:
         """Publish dead letters to their queue again; what is not selected stays."""
         check_queue_name(queue, app.settings.namespace)
