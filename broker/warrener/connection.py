@@ -14,6 +14,7 @@ from aiormq.channel import Channel
 from yarl import URL
 
 from .errors import BrokerRefusedLogin, BrokerUnavailable, WarrenerError
+from .reading import CarefulConnection
 from .settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ async def connect(settings: Settings, name: str) -> AbstractConnection:
             url,
             timeout=settings.connect_timeout,
             client_properties={"connection_name": name},
+            connection_class=CarefulConnection,
         )
     except (
         aiormq.ProbableAuthenticationError,
