@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic_core import from_json
 
 from warrener import Warrener
+from warrener.calls import read_json
 
 from .problems import DEADLINE, BadRequest, problem_of, response_of
 
@@ -85,7 +85,7 @@ async def _read(request: Request, limit: int) -> _JsonRequest:
             )
             raise BadRequest(413, "payload-too-large", detail)
     try:
-        content = from_json(bytes(body), allow_inf_nan=False)
+        content = read_json(bytes(body))
     except ValueError as error:
         raise BadRequest(400, "invalid-json", f"The body is no JSON: {error}.") from error
     return _JsonRequest(request, bytes(body), content)

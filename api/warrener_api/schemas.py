@@ -140,7 +140,7 @@ class ReplayRequest(BaseModel):
     cause: str | None = None
     reason: str | None = None
     all: bool = False
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=2**53)] | None = None
     dry_run: bool = False
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -195,7 +197,7 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
 def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in a message's body. Raises ValueError with what is wrong."""
     try:
-        content = from_json(body, allow_inf_nan=False)
+        content = read_json(body)
     except ValueError as error:
         raise ValueError(f"the body is no JSON: {error}") from error
     if not isinstance(content, dict):
@@ -210,6 +212,32 @@ def _dump(adapter: TypeAdapter[Any], value: Any) -> bytes:
     # JSON has no infinity: as text it arrives again. And pydantic's own JSON, here and below, keeps whole
     # numbers beyond 64 bits, which other parsers turn into floats.
     return to_json(adapter.dump_python(value, mode="json"), inf_nan_mode="strings")
+
+
+def read_json(text: bytes | str) -> Any:
+    """The value of a JSON text. Raises ValueError, and OutOfRange for what is JSON and yet not taken."""
+    value = from_json(text, allow_inf_nan=False)
+    raw = text.encode() if isinstance(text, str) else text
+    if _MAY_BE_TOO_LARGE.search(raw):
+        json.loads(raw, parse_float=_check_finite, parse_int=str)
+    return value
+
+
+class OutOfRange(ValueError):
+    """A JSON text that is well-formed, with a value in it that Warrener does not take."""
+
+
+# Cheap to look for, and rare: numbers with a long exponent, or with hundreds of digits.
+_MAY_BE_TOO_LARGE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{200}")
+
+
+def _check_finite(number: str) -> float:
+    """Raise OutOfRange for a number that would be read as infinity, which JSON cannot mean."""
+    value = float(number)
+    if math.isinf(value):
+        shown = number if len(number) <= 20 else f"{number[:20]}…"
+        raise OutOfRange(f"the number {shown} is larger than any float")
+    return value
 
 
 def _jsonable(value: Any) -> Any:

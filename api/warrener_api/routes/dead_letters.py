@@ -17,6 +17,9 @@ from ..problems import problems_with
 from ..schemas import DeadLetterPage, DeadLetterView, ReplayRequest, ReplayView
 from .jobs import client_of
 
+LAST_START = 1_000_000_000
+"""How far a listing can be read: more letters than Redis holds, and a number that it takes."""
+
 
 def routes(app: Warrener) -> APIRouter:
     """The routes under /dead-letters."""
@@ -30,7 +33,7 @@ def routes(app: Warrener) -> APIRouter:
     @router.get("/{queue}", name="list_dead_letters", responses=problems_with(422, 503))
     async def list_dead_letters(
         queue: str,
-        start: Annotated[int, Query(ge=0)] = 0,
+        start: Annotated[int, Query(ge=0, le=LAST_START)] = 0,
         size: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> DeadLetterPage:
         """The dead letters of a queue, the newest first."""
