@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fastapi import Request, Response
@@ -13,7 +15,7 @@ from fastapi.routing import APIRoute
 from warrener import Warrener
 from warrener.calls import read_json
 
-from .problems import DEADLINE, BadRequest, problem_of, response_of
+from .problems import BadRequest, TooLate, problem_of, response_of
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +23,38 @@ ENVELOPE = 16_384
 """Bytes that a request may take beside the arguments themselves."""
 
 
-def route_class(app: Warrener) -> type[ProblemRoute]:
-    """The class of the routes of this app."""
-    return type("ProblemRoute", (ProblemRoute,), {"warrener": app})
+NO_ANSWER = "RabbitMQ or Redis did not answer within {seconds:g} s."
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """How long a call may take beside what it asked to wait, and what is said when it took longer."""
+
+    seconds: float
+    detail: str = NO_ANSWER
+
+
+def answers_in(app: Warrener) -> Deadline:
+    """The deadline of most calls."""
+    return Deadline(app.settings.request_timeout)
+
+
+@asynccontextmanager
+async def promptly(app: Warrener) -> AsyncIterator[None]:
+    """For the beginning of a call that may itself take longer: servers that hang are noticed here."""
+    seconds = app.settings.request_timeout
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise TooLate(NO_ANSWER.format(seconds=seconds), may_arrive=False) from error
+
+
+def route_class(
+    app: Warrener, deadline: Callable[[Warrener], Deadline] = answers_in
+) -> type[ProblemRoute]:
+    """The class of routes of this app. Settings are asked at each call."""
+    return type("ProblemRoute", (ProblemRoute,), {"warrener": app, "deadline": deadline})
 
 
 class ProblemRoute(APIRoute):
@@ -31,20 +62,21 @@ class ProblemRoute(APIRoute):
     answers within a deadline."""
 
     warrener: ClassVar[Warrener]
+    deadline: ClassVar[Callable[[Warrener], Deadline]]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler with all of it."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        app, deadline = self.warrener, type(self).deadline
 
         async def handler(request: Request) -> Response:
             try:
                 # Before the deadline, which is RabbitMQ's and Redis's, not the client's.
                 if takes_body:
-                    limit = self.warrener.settings.max_payload_bytes + ENVELOPE
+                    limit = app.settings.max_payload_bytes + ENVELOPE
                     request = await _read(request, limit)
-                async with asyncio.timeout(DEADLINE + _asked_to_wait(request)):
-                    return await handle(request)
+                return await _in_time(handle, request, deadline(app))
             except Exception as error:
                 problem = problem_of(error)
                 if problem.status == 500:
@@ -52,6 +84,23 @@ class ProblemRoute(APIRoute):
                 return response_of(problem, error)
 
         return handler
+
+
+def may_arrive(request: Request) -> None:
+    """From here on, what the request submits may be accepted although its answer comes too late."""
+    request.state.may_arrive = True
+
+
+async def _in_time(
+    handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request, deadline: Deadline
+) -> Response:
+    try:
+        async with asyncio.timeout(deadline.seconds + _asked_to_wait(request)):
+            return await handle(request)
+    except TimeoutError as error:
+        detail = deadline.detail.format(seconds=deadline.seconds)
+        doubt = getattr(request.state, "may_arrive", False)
+        raise TooLate(detail, may_arrive=doubt) from error
 
 
 class _JsonRequest(Request):

@@ -36,8 +36,6 @@ from warrener import (
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER = "5"
 """Seconds after which a client may try again."""
-DEADLINE = 20.0
-"""Seconds that a request may take beside what it asked to wait: RabbitMQ or Redis may hang."""
 
 STATUSES: list[tuple[type[WarrenerError], int]] = [
     (InvalidArguments, 422),
@@ -86,6 +84,22 @@ class _AsProblemJson(dict[str, Any]):
         return super().setdefault(PROBLEM_JSON, default)
 
 
+class TooLate(Exception):
+    """The deadline of a call has passed. `may_arrive`: the job may have been accepted all the same."""
+
+    def __init__(self, detail: str, *, may_arrive: bool) -> None:
+        if may_arrive:
+            detail += " The job may still arrive: with the same Idempotency-Key, sending it again is safe."
+        self.problem = Problem(
+            type="urn:warrener:unavailable",
+            title="unavailable",
+            status=503,
+            detail=detail,
+            may_arrive=may_arrive,
+        )
+        super().__init__(detail)
+
+
 class BadRequest(Exception):
     """A request that is wrong before any of Warrener sees it."""
 
@@ -105,16 +119,13 @@ class BadRequest(Exception):
 def problem_of(error: Exception) -> Problem:
     """The problem that tells of this error; never more of an unexpected one than that it happened."""
     match error:
-        case BadRequest():
+        case BadRequest() | TooLate():
             return error.problem
         case HTTPException():
             kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
             return BadRequest(error.status_code, kind, str(error.detail)).problem
         case RequestValidationError():
             return _of_validation(error)
-        case TimeoutError():
-            detail = f"RabbitMQ or Redis did not answer within {DEADLINE:g} s."
-            return BadRequest(503, "unavailable", detail).problem
         case WarrenerError():
             return _of_warrener(error)
         case _:

@@ -66,6 +66,11 @@ class Keys:
     def result(self, job_id: str) -> str:
         return f"{self.prefix}:result:{{{job_id}}}"
 
+    @property
+    def writable(self) -> str:
+        """What is written only to see whether Redis takes it."""
+        return f"{self.prefix}:writable"
+
     def ended(self, job_id: str) -> str:
         """The channel that announces a job's end."""
         return f"{self.prefix}:ended:{job_id}"
@@ -123,6 +128,11 @@ class Store:
         """Return if Redis answers."""
         async with self.reachable():
             await self.client.ping()
+
+    async def check_writable(self) -> None:
+        """Return if Redis takes writes: one that is full or a replica answers a ping all the same."""
+        async with self.reachable():
+            await self.client.set(self.keys.writable, b"1", ex=60)
 
     @asynccontextmanager
     async def reachable(self) -> AsyncIterator[None]:

@@ -6,17 +6,20 @@ from fastapi import APIRouter
 
 from warrener import Warrener
 
-from ..answering import route_class
+from ..answering import Deadline, route_class
 from ..openapi import operation_ids
 from ..problems import problems_with
 from .jobs import client_of
+
+PROBE = 2.0
+"""Seconds in which whoever probes wants an answer."""
 
 
 def routes(app: Warrener) -> APIRouter:
     """/healthz and /readyz."""
     router = APIRouter(
         tags=["health"],
-        route_class=route_class(app),
+        route_class=route_class(app, _probed),
         generate_unique_id_function=operation_ids("/"),
     )
 
@@ -27,10 +30,14 @@ def routes(app: Warrener) -> APIRouter:
 
     @router.get("/readyz", name="is_ready", responses=problems_with(503))
     async def readyz() -> dict[str, str]:
-        """RabbitMQ and Redis answer."""
+        """RabbitMQ answers, and Redis takes writes."""
         client = client_of(app)
-        await client.store.ping()
+        await client.store.check_writable()
         await client.publisher.ready()
         return {"status": "ready"}
 
     return router
+
+
+def _probed(app: Warrener) -> Deadline:
+    return Deadline(min(PROBE, app.settings.request_timeout))

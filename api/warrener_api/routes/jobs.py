@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from warrener import JobNotFound, UnknownTask, Warrener
+from warrener import JobNotFound, StoreUnavailable, UnknownTask, Warrener
 from warrener.client import Client
 from warrener.ids import is_job_id
 from warrener.tasks import Options, Signature
 
-from ..answering import route_class
+from ..answering import may_arrive, promptly, route_class
 from ..openapi import job_request, operation_ids
 from ..problems import problems_with
 from ..schemas import JobRequest, JobView
@@ -36,11 +37,16 @@ def routes(app: Warrener) -> APIRouter:
         client = client_of(app)
         # The record is written after the publish: without a store, a 503 must come before it, or a
         # client that tries again would submit the job twice.
-        await client.store.ping()
+        await client.store.check_writable()
         signature = _signature(app, wanted, idempotency_key)
+        may_arrive(request)
         handle = await app.submit(signature)
         response.headers["Location"] = _address_below(request, handle.id)
-        status = await client.status(handle.id)
+        status = None
+        with suppress(
+            StoreUnavailable
+        ):  # the job is safe by now, whether its record can be read or not
+            status = await client.status(handle.id)
         return JobView.of(status) if status else _accepted(app, handle.id, wanted)
 
     # The app's own kind of request, which no annotation can name.
@@ -64,7 +70,10 @@ def routes(app: Warrener) -> APIRouter:
         if not is_job_id(job_id):
             raise JobNotFound(job_id=job_id[:128])
         client = client_of(app)
-        status = await (client.wait(job_id, wait) if wait else client.status(job_id))
+        async with promptly(app):
+            status = await client.status(job_id)
+        if wait and status is not None and not status.is_settled:
+            status = await client.wait(job_id, wait)
         if status is None:
             raise JobNotFound(job_id=job_id)
         return JobView.of(status)
