@@ -54,8 +54,8 @@ def open_client(settings: Settings) -> Client:
 
 
 class Keys:
-    """The names of a namespace's keys. A job's keys share a hash tag, so that Redis Cluster keeps
-    them in one slot."""
+    """The names of a namespace's keys. A job's keys share a hash tag, so that a Redis Cluster would keep
+    them in one slot; the client is none of a Cluster yet."""
 
     def __init__(self, namespace: str) -> None:
         self.prefix = namespace
