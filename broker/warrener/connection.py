@@ -19,9 +19,16 @@ from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOST = (aiormq.AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
-"""What a broker that is gone or going raises, whatever was being asked of it. RuntimeError: aiormq
-says so of a connection that closes while it opens."""
+LOST = (
+    aiormq.AMQPError,
+    ConnectionError,
+    OSError,
+    asyncio.TimeoutError,
+    RuntimeError,
+    StopAsyncIteration,
+)
+"""What a broker that is gone or going raises, whatever was being asked of it. aiormq says RuntimeError or
+StopAsyncIteration of a connection that closes while it opens."""
 
 
 async def connect(settings: Settings, name: str) -> AbstractConnection:
