@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from warrener import Warrener
-from warrener.calls import read_json
+from warrener.json_text import read_json
 
 from .problems import BadRequest, TooLate, problem_of, response_of
 

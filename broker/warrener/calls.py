@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
-import math
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +12,12 @@ from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 from typing_extensions import TypedDict
 
 from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
+from .json_text import TOO_DEEP, check_depth, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +128,9 @@ class CallSchema:
         """The same for values that come out of JSON, where a datetime is text and a set an array."""
         try:
             text = to_json(self._by_name(args, kwargs))
+            check_depth(text)
         except ValueError as error:
-            raise self._invalid(f"JSON cannot carry them: {error}") from error
+            raise self._invalid(_cannot_be_carried(error)) from error
         return self._checked(lambda: self._arguments.validate_json(text))
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class CallSchema:
             return Call(validate())
         except ValidationError as error:
             problems = [
-                {"at": ".".join(map(str, e["loc"])) or "arguments", "message": e["msg"]}
+                _problem(e["loc"], e["type"], e["msg"])
                 for e in error.errors(include_url=False, include_context=False, include_input=False)
             ]
             reason = "; ".join(f"{p['at']}: {p['message']}" for p in problems)
@@ -166,15 +166,19 @@ class CallSchema:
     def encode(self, call: Call) -> bytes:
         """Checked arguments as the body of a message."""
         try:
-            return b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
+            text = b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
+            check_depth(text)
+            return text
         except ValueError as error:
-            raise self._invalid(f"JSON cannot carry them: {error}") from error
+            raise self._invalid(_cannot_be_carried(error)) from error
 
     def encode_result(self, result: Any) -> bytes:
         """A result, checked against the function's return type, as JSON. Raises ValueError."""
         if result is None and self._hints.get("return", Any) in (None, type(None), Any):
             return b"null"
-        return _dump(self._result, self._result.validate_python(result))
+        text = _dump(self._result, self._result.validate_python(result))
+        check_depth(text)
+        return text
 
     def decode_result(self, value: Any) -> Any:
         """A result's JSON value as the type that the signature says."""
@@ -187,9 +191,11 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
     """Arguments of a task that is not known here, as the body of a message; its worker checks them.
     Raises InvalidArguments for what JSON cannot carry."""
     try:
-        return to_json({"args": list(args), "kwargs": dict(kwargs)}, inf_nan_mode="strings")
+        text = to_json({"args": list(args), "kwargs": dict(kwargs)}, inf_nan_mode="strings")
+        check_depth(text)
+        return text
     except (ValueError, TypeError) as error:
-        reason = f"JSON cannot carry them: {error}"
+        reason = _cannot_be_carried(error)
         problems = [{"at": "arguments", "message": reason}]
         raise InvalidArguments(task=task, reason=reason, problems=problems) from error
 
@@ -214,30 +220,15 @@ def _dump(adapter: TypeAdapter[Any], value: Any) -> bytes:
     return to_json(adapter.dump_python(value, mode="json"), inf_nan_mode="strings")
 
 
-def read_json(text: bytes | str) -> Any:
-    """The value of a JSON text. Raises ValueError, and OutOfRange for what is JSON and yet not taken."""
-    value = from_json(text, allow_inf_nan=False)
-    raw = text.encode() if isinstance(text, str) else text
-    if _MAY_BE_TOO_LARGE.search(raw):
-        json.loads(raw, parse_float=_check_finite, parse_int=str)
-    return value
+def _problem(loc: tuple[int | str, ...], kind: str, message: str) -> dict[str, str]:
+    if kind == "recursion_depth_exceeded":  # each of hundreds of levels is in its place
+        loc, message = loc[:1], TOO_DEEP
+    return {"at": ".".join(map(str, loc)) or "arguments", "message": message}
 
 
-class OutOfRange(ValueError):
-    """A JSON text that is well-formed, with a value in it that Warrener does not take."""
-
-
-# Cheap to look for, and rare: numbers with a long exponent, or with hundreds of digits.
-_MAY_BE_TOO_LARGE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{200}")
-
-
-def _check_finite(number: str) -> float:
-    """Raise OutOfRange for a number that would be read as infinity, which JSON cannot mean."""
-    value = float(number)
-    if math.isinf(value):
-        shown = number if len(number) <= 20 else f"{number[:20]}…"
-        raise OutOfRange(f"the number {shown} is larger than any float")
-    return value
+def _cannot_be_carried(error: Exception) -> str:
+    said = TOO_DEEP if "depth exceeded" in str(error) else str(error)
+    return f"JSON cannot carry them: {said}"
 
 
 def _jsonable(value: Any) -> Any:

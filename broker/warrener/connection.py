@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import cast
 
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection
+from aiormq import spec
 from aiormq.channel import Channel
 from yarl import URL
 
@@ -19,6 +21,7 @@ from .settings import Settings
 
 log = logging.getLogger(__name__)
 
+NOT_ALLOWED = 530
 LOST = (
     aiormq.AMQPError,
     ConnectionError,
@@ -51,9 +54,29 @@ async def connect(settings: Settings, name: str) -> AbstractConnection:
         aiormq.AuthenticationError,
         aiormq.ConnectionNotAllowed,
     ) as error:
-        raise BrokerRefusedLogin(url=settings.shown_amqp_url, reason=str(error)) from error
+        raise BrokerRefusedLogin(url=settings.shown_amqp_url, reason=error) from error
     except LOST as error:
-        raise BrokerUnavailable(url=settings.shown_amqp_url, reason=error) from error
+        close = _close_seen_by(error)
+        reason: object = error if close is None else close.reply_text
+        if close is not None and _is_for_good(close):
+            raise BrokerRefusedLogin(url=settings.shown_amqp_url, reason=reason) from error
+        raise BrokerUnavailable(url=settings.shown_amqp_url, reason=reason) from error
+
+
+def _close_seen_by(error: BaseException) -> spec.Connection.Close | None:
+    """What the broker said when it closed instead of opening. aiormq's error tells only that an answer
+    was not the one expected; the answer itself is left in the frame that raised it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        answer = frame.f_locals.get("frame")
+        if isinstance(answer, spec.Connection.Close):
+            return answer
+    return None
+
+
+def _is_for_good(close: spec.Connection.Close) -> bool:
+    # NOT_ALLOWED is said of a virtual host that does not exist or is not this user's, and also of one
+    # that has as many connections as it may have: only the last passes by itself.
+    return close.reply_code == NOT_ALLOWED and "limit" not in close.reply_text
 
 
 async def open_channel(connection: AbstractConnection) -> Channel:

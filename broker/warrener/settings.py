@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
 from .errors import ConfigurationError
 
+SCHEMES = {"amqp_url": ("amqp", "amqps"), "redis_url": ("redis", "rediss", "unix")}
+
 
 class Settings(BaseSettings):
     """What producers and workers must agree on, and how long they wait. All times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="WARRENER_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WARRENER_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Prefix of every exchange, shared queue and Redis key."""
-    default_queue: str = "default"
+    default_queue: str = Field("default", min_length=1)
     queue_type: Literal["quorum", "classic"] = "quorum"
     declare: bool = True
     """False on brokers where an operator declares the topology ahead."""
@@ -39,14 +44,29 @@ class Settings(BaseSettings):
     dedupe_ttl: float = Field(604_800, gt=0)
     """How long the record of an ended job lives, and so protects from a second run."""
 
-    beat: float = Field(3.0, gt=0)
-    """How often a worker says that it lives; after three silent beats it counts as dead."""
+    beat: float = Field(3.0, ge=0.5)
+    """How often a worker says that it lives; after three silent beats it counts as dead. Its children
+    wait for half of that, which must leave their parent time to be late on a busy machine."""
     grace: float = Field(30.0, ge=0)
     """How long a stopping worker lets running jobs finish."""
     unknown_task_grace: float = Field(600.0, ge=0)
     """How long a job of an unknown task waits for a worker that knows it (rolling deploys)."""
     neighbour_grace: float = Field(5.0, ge=0)
     """How long the other jobs of a child get to finish before it is killed for one of them."""
+
+    @field_validator("amqp_url", "redis_url")
+    @classmethod
+    def _can_be_connected_to(cls, value: SecretStr, field: ValidationInfo) -> SecretStr:
+        schemes = SCHEMES[str(field.field_name)]
+        try:
+            url = URL(value.get_secret_value())
+            fits = url.scheme in schemes and (url.scheme == "unix" or bool(url.host))
+        except ValueError:
+            fits = False
+        if not fits:
+            wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise PydanticCustomError("url", "it must be a URL that begins with " + wanted)
+        return value
 
     @property
     def presence_lifetime(self) -> float:

@@ -146,7 +146,7 @@ class Store:
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         code = getattr(error, "status_code", None)
-        reason = " ".join(filter(None, (code, str(error)))) or type(error).__name__
+        reason = f"{code} {error}" if code else error
         return StoreUnavailable(url=self._settings.shown_redis_url, reason=reason)
 
     async def close(self) -> None:

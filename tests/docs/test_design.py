@@ -149,5 +149,5 @@ def test_settlement_is_the_only_file_of_the_workers_that_acknowledges() -> None:
 def test_the_lifeline_beats_as_often_as_the_page_says() -> None:
     from warrener_workers.worker import LIFELINE_BEAT
 
-    words = {1: "a byte a second", 4: "four bytes a second"}
+    words = {1: "a byte a second", 4: "four bytes a second", 10: "a byte every tenth of a second"}
     assert words[round(1 / LIFELINE_BEAT)] in text(PAGE)

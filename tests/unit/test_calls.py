@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from warrener import InvalidArguments, Job, TaskSignatureError
-from warrener.calls import CallSchema, OutOfRange, decode_body, encode_unchecked, read_json
+from warrener.calls import CallSchema, decode_body, encode_unchecked
+from warrener.json_text import OutOfRange, read_json
 
 
 def charge(account: str, amount: int, currency: str = "EUR", *, note: str = "") -> None: ...

@@ -20,6 +20,9 @@ from .registry import Registry, parse
 log = logging.getLogger(__name__)
 
 
+STOPPED = "its worker stopped"
+
+
 class PoolBroken(Exception):
     """Children end before they are ready to work."""
 
@@ -96,7 +99,7 @@ class ChildPool:
                 return
             self._children.add(child)
             if self._stopping:
-                child.kill()
+                child.kill(STOPPED)
 
         task = asyncio.get_running_loop().create_task(start())
         self._starts[task] = alone
@@ -126,7 +129,7 @@ class ChildPool:
             elif not self._stopping:
                 self._events.lost(run, reason, charged=len(runs) == 1 and not guilty)
             elif not run.spec.max_losses:
-                self._events.lost(run, "its worker stopped", charged=False)
+                self._events.lost(run, STOPPED, charged=False)
         if not child.alone and not child.closing and not self._stopping:
             self._start_child(alone=False)
         self._assign()
@@ -211,11 +214,12 @@ class ChildPool:
         )
         if not child.closing:
             self._retire(child)
+        why = f"killed for the time limit of job {run.message.job_id}"
         if others:
             loop = asyncio.get_running_loop()
-            self._timers[run.token] = loop.call_later(self.neighbour_grace, child.kill)
+            self._timers[run.token] = loop.call_later(self.neighbour_grace, child.kill, why)
         else:
-            child.kill()
+            child.kill(why)
 
     def _retire(self, child: Child) -> None:
         """No new work for this child; a shared one's replacement starts now."""
@@ -262,7 +266,8 @@ class ChildPool:
         elif child.closing and not child.running:
             child.link.say(Kind.STOP, {})
         elif child.closing and all(other.timed_out for other in child.running.values()):
-            child.kill()
+            over = next(iter(child.running.values())).message.job_id
+            child.kill(f"killed for the time limit of job {over}")
 
     # The end -------------------------------------------------------------------------------------
 
@@ -295,7 +300,7 @@ class ChildPool:
         cut_off, self._stopping = [*running, *self.unstarted()], True
         for child in self._children:
             if child.running:
-                child.kill()
+                child.kill(STOPPED)
             else:
                 child.link.say(Kind.STOP, {})
         await asyncio.gather(*self._starts, return_exceptions=True)
@@ -304,7 +309,7 @@ class ChildPool:
                 await self._all_gone()
         except TimeoutError:
             for child in self._children:
-                child.kill()
+                child.kill(STOPPED)
             await self._all_gone()
         return cut_off
 

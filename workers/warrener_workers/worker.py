@@ -19,6 +19,7 @@ from warrener.client import Client
 from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
+from warrener.topology import check_queue_name
 from warrener.transitions import Runner
 
 from . import child_backend
@@ -35,8 +36,12 @@ from .settlement import Settlement
 
 log = logging.getLogger(__name__)
 
-LIFELINE_BEAT = 0.25
-"""Seconds between two signs of life to the children, which wait for 2.4 beats of the worker's own."""
+EXIT_FORCED = 130
+"""What a worker ends with that does not wait for what runs."""
+
+LIFELINE_BEAT = 0.1
+"""Seconds between two signs of life to the children. They wait for one and a half of the worker's own
+beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class WorkerSettings:
     @property
     def slots_per_child(self) -> int:
         """Jobs that one child runs at once: prefetch counts per queue, so slots do as well."""
+        if self.pool == "solo":
+            return 1
         return self.concurrency * len(self.queues)
 
     @property
@@ -150,10 +157,13 @@ class Worker:
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until stop() is called. Raises PoolBroken when children do not start, and at the start
-        WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch."""
+        QueueNameError, WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin,
+        TopologyMismatch."""
         self._track(self._beat_children())
         try:
             registry = await self._pool.start()
+            for queue in self._mine.queues:
+                check_queue_name(queue, registry.settings.namespace)
             self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
             self._pool.neighbour_grace = self._parts.settings.neighbour_grace
             try:

@@ -111,5 +111,5 @@ def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[
 
 
 def _accepted(app: Warrener, job_id: str, wanted: JobRequest) -> JobView:
-    queue = wanted.queue or app.queue_of(app.tasks[wanted.task])
+    queue = app.queue_of(app.tasks[wanted.task]) if wanted.queue is None else wanted.queue
     return JobView(id=job_id, task=wanted.task, queue=queue, state="PENDING")

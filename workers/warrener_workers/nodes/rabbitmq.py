@@ -62,6 +62,11 @@ class RabbitNode:
         """The Erlang VM's process id. Raises RuntimeError while it is stopped."""
         return self._server.pid
 
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self._server.log
+
     def manage(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         """Call the management API, such as ("GET", "/api/queues"); its JSON, or None without.
 
@@ -71,7 +76,10 @@ class RabbitNode:
             f"http://{LOOPBACK}:{self._ports.management}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q="},  # guest:guest
+            headers={
+                "Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q=",  # guest:guest
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             text = response.read()
