@@ -26,13 +26,15 @@ from .options import (
 
 commands = typer.Typer(help="Dead letters.", no_args_is_help=True)
 EXIT_NOT_FOUND = 5
+MOST = 1_000_000_000
+"""More than Redis holds, and a number that it takes."""
 
 
 @commands.command("list")
 def list_letters(
     queue: Annotated[str | None, typer.Argument(help="One queue; all, if not given.")] = None,
     app: OptionalApp = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many per queue.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="At most so many per queue.")] = 100,
     json: Json = False,
 ) -> None:
     """The dead letters, the newest first."""
@@ -104,7 +106,7 @@ def replay(
         str | None, typer.Option(help="Only this reason's, such as worker_lost.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     json: Json = False,
 ) -> None:

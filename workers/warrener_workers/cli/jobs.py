@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import orjson
 import typer
+from pydantic_core import to_json
 
 from warrener import InvalidArguments, JobNotFound, JobStatus, State, Warrener
 from warrener.client import Client
@@ -29,6 +30,13 @@ from .options import (
 
 EXIT_NOT_SUCCEEDED = 7
 
+
+def _known_time(seconds: float | None) -> float | None:
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise typer.BadParameter(f"it must be a number of seconds, and is {seconds}")
+    return seconds
+
+
 inspect = typer.Typer(help="What the workers are doing.", no_args_is_help=True)
 
 
@@ -48,7 +56,8 @@ def submit(
         bool, typer.Option("--wait", help="Wait for its end and show the result.")
     ] = False,
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds that --wait waits at most.")
+        float | None,
+        typer.Option(help="Seconds that --wait waits at most.", callback=_known_time),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -142,7 +151,7 @@ def _show(status: JobStatus, json: bool) -> None:
         ("due", moment(status.due)),
         ("started", moment(status.started)),
         ("finished", moment(status.finished)),
-        ("progress", status.progress and orjson.dumps(status.progress).decode()),
+        ("progress", status.progress and to_json(status.progress).decode()),
         ("revoked because", status.reason),
         ("error", status.error and f"{status.error.type}: {status.error.message}"),
     ]
@@ -150,7 +159,8 @@ def _show(status: JobStatus, json: bool) -> None:
         if value:
             print_fact(name, value, 16)
     if status.state is State.SUCCESS:
-        result = "(expired)" if status.result_expired else orjson.dumps(status.result).decode()
+        # Pydantic's JSON, as everywhere: whole numbers may be longer than 64 bits.
+        result = "(expired)" if status.result_expired else to_json(status.result).decode()
         print_fact("result", result, 16)
     if status.error and status.error.traceback:
         print_text(status.error.traceback)
