@@ -31,6 +31,8 @@ from .verdict import Evidence, Letter, Verdict, judge
 
 QUIET = 240.0
 """Seconds after the last fault within which everything must have ended."""
+STILL = 60.0
+"""Seconds without any change after which what is left counts as left for good."""
 console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
 
 
@@ -98,11 +100,13 @@ class Run:
 
     def _calm_down(self) -> bool:
         """Wait until every accepted job has ended and nothing is left in a queue."""
-        end = time.monotonic() + QUIET
-        left = {"not looked at yet": 1}
-        while left and time.monotonic() < end:
-            self._until(time.monotonic() + 1)
-            left = self._stage.loop.run(self._left(), 60)
+        now = changed = time.monotonic()
+        end, left = now + QUIET, {"not looked at yet": 1}
+        while left and now < min(end, changed + STILL):
+            self._until(now + 1)
+            now, before, left = time.monotonic(), left, self._stage.loop.run(self._left(), 60)
+            if left != before:
+                changed = now
         if not left:
             return True
         self._say(f"still not quiet: {left}")

@@ -23,7 +23,7 @@ def switch_off(flaw: str) -> None:
 
         async def late(self: Debts, debts: Any) -> None:
             # The moment between the two steps, long enough for faults to fall into it.
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(3)
             await pay(self, debts)
 
         def forget(self: Settlement, delivery: Any, settled: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
-import functools
 import logging
 import os
 import signal
@@ -107,7 +106,7 @@ class Child:
         token: str = frame.header["token"]
 
         def show(report: dict[str, Any]) -> None:
-            say = functools.partial(
+            say = partial(
                 self._link.say, Kind.PROGRESS, {"token": token}, orjson.dumps(report, default=str)
             )
             if threading.get_ident() == here:
