@@ -173,7 +173,13 @@ class Publisher:
 
     async def ready(self) -> None:
         """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""
-        await self._link.channel()
+        # A round trip: a connection stays open for several heartbeats after the broker hangs, and as
+        # long as it wants while an alarm blocks it.
+        channel = await self._link.spare_channel()
+        try:
+            await channel.close()
+        except LOST as error:
+            raise self._link.unavailable(error) from error
 
     async def spare_channel(self) -> Channel:
         """A channel of the caller's own; see Link.spare_channel."""

@@ -130,6 +130,7 @@ def no_redis(place: Place) -> Place:
 
 _NOWHERE = "shop.nowhere"
 _DEEP: list[Any] = reduce(lambda inner, _: [inner], range(300), [])
+_HUGE = "99999999999999999999"
 _LONG = "x" * (LIMIT + 1)
 _NAIVE = datetime(2030, 1, 1)
 _ANY = Provocation(by_name("shop.add", 1), post(**JOB), submit("shop.add", "a=1"))
@@ -146,8 +147,18 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         raw(dumps({"task": "shop.keep", "args": [_DEEP]})),
         submit("shop.keep", f"thing={dumps(_DEEP)}"),
     ),
+    "a number that no float holds": Provocation(
+        http=raw('{"task": "shop.add", "kwargs": {"a": 1e400}}'), cli=submit("shop.add", "a=1e400")
+    ),
+    "a number that is out of bounds": Provocation(
+        http=Request("GET", f"/dead-letters/{FAST}?start={_HUGE}"),
+        cli=("dead", "list", FAST, "--limit", _HUGE),
+    ),
     "another content type": Provocation(
         http=raw("task=shop.add", "application/x-www-form-urlencoded")
+    ),
+    "a replay of another content type": Provocation(
+        http=Request("POST", f"/dead-letters/{FAST}/replay", content="all=true", kind="text/plain")
     ),
     "a field that does not exist": Provocation(
         http=post(**JOB, retries=3), cli=submit("shop.add", "a=1", "--retries", "3")
