@@ -13,7 +13,7 @@ RUN pip install --no-deps /src
 
 FROM python:3.13-slim
 # A volume mounted on the reports' directory takes over its owner.
-RUN useradd --system --uid 10001 --home-dir /srv warrener \
+RUN useradd --uid 10001 --home-dir /srv warrener \
     && install -d -o warrener /var/lib/warrener/reports
 COPY --from=build /opt/warrener /opt/warrener
 COPY examples /srv/examples

@@ -74,6 +74,17 @@ def test_every_service_is_checked_and_comes_back(services: dict[str, Any]) -> No
         assert service["restart"] == "unless-stopped", name
 
 
+def test_the_brokers_check_leaves_it_its_cookie(services: dict[str, Any]) -> None:
+    check = services["rabbitmq"]["healthcheck"]["test"]
+    assert check[:4] == ["CMD", "gosu", "rabbitmq", "rabbitmq-diagnostics"]
+
+
+def test_an_init_collects_orphans_and_passes_signals_on(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        if service["image"].startswith("warrener"):
+            assert service["init"] is True, name
+
+
 def test_what_needs_the_servers_waits_until_they_are_healthy(services: dict[str, Any]) -> None:
     healthy = {"condition": "service_healthy"}
     for name in ("api", *STAGES):

@@ -84,26 +84,30 @@ class Client:
         """Publish, with confirms awaited together, then record. A record that cannot be written is no
         failure: the job is safe in its queue, and the worker that claims it makes the record."""
         answers: list[str | WarrenerError] = []
-        drafts: list[tuple[int, Outgoing]] = []
+        drafts: list[tuple[int, Outgoing, str]] = []
         for submission in submissions:
             try:
-                outgoing, exists = await self._prepare(submission)
+                outgoing = self._draft(submission)
+                fingerprint, exists = await self._reserve(outgoing, submission)
                 answers.append(outgoing.message.job_id)
                 if not exists:
-                    drafts.append((len(answers) - 1, outgoing))
+                    drafts.append((len(answers) - 1, outgoing, fingerprint))
             except WarrenerError as error:
                 answers.append(error)
-        faults = await self.publisher.publish_many([outgoing for _, outgoing in drafts])
-        accepted = []
-        for (place, outgoing), fault in zip(drafts, faults, strict=True):
-            if fault is not None:
-                answers[place] = fault
-            else:
-                accepted.append(transitions.submit(outgoing.message, outgoing.queue))
-        await self._record(accepted)
+        faults = await self.publisher.publish_many([outgoing for _, outgoing, _ in drafts])
+        moves = []
+        for (place, outgoing, fingerprint), fault in zip(drafts, faults, strict=True):
+            message = outgoing.message
+            if fault is None:
+                moves.append(transitions.submit(message, outgoing.queue, fingerprint))
+                continue
+            answers[place] = fault
+            if fingerprint and not fault.may_arrive:
+                moves.append(transitions.unreserve(message.job_id, fingerprint))
+        await self._record(moves)
         return answers
 
-    async def _prepare(self, submission: Submission) -> tuple[Outgoing, bool]:
+    def _draft(self, submission: Submission) -> Outgoing:
         size, limit = len(submission.body), self.settings.max_payload_bytes
         if size > limit:
             raise PayloadTooLarge(task=submission.task, size=size, limit=limit)
@@ -118,28 +122,33 @@ class Client:
         outgoing = Outgoing(message, submission.queue, submission.delay)
         # Before the key is reserved: a submission that is refused must not use it up.
         check(outgoing, self.settings)
-        exists = submission.key is not None and await self._reserve(message, submission)
-        return outgoing, exists
+        return outgoing
 
-    async def _reserve(self, message: Message, submission: Submission) -> bool:
-        """True if the job of this key has been accepted before. Raises IdempotencyConflict."""
-        facts = (submission.task, submission.queue, submission.delay)
+    async def _reserve(self, outgoing: Outgoing, submission: Submission) -> tuple[str, bool]:
+        """The fingerprint of a submission with an idempotency key, and whether its job has been accepted
+        before; empty and False without a key. Raises IdempotencyConflict."""
+        if submission.key is None:
+            return "", False
+        message, facts = outgoing.message, (submission.task, submission.queue, submission.delay)
         fingerprint = sha256(repr(facts).encode() + submission.body).hexdigest()
         reservation = transitions.reserve(
             message.job_id, fingerprint, message.task, submission.queue, message.created
         )
-        [[answer]] = await self.store.apply([reservation])
+        [[answer, *_]] = await self.store.apply([reservation])
         if answer == b"conflict":
             raise IdempotencyConflict(job_id=message.job_id)
-        return answer == b"exists"
+        if answer == b"broken":
+            reason = f"the record of job {message.job_id} cannot be used"
+            raise StoreUnavailable(url=self.settings.shown_redis_url, reason=reason)
+        return fingerprint, answer == b"exists"
 
-    async def _record(self, accepted: list[transitions.Transition]) -> None:
-        if not accepted:
+    async def _record(self, moves: list[transitions.Transition]) -> None:
+        if not moves:
             return
         try:
-            await self.store.apply(accepted)
+            await self.store.apply(moves)
         except StoreUnavailable as error:
-            log.warning("%d accepted job(s) have no record yet: %s", len(accepted), error)
+            log.warning("%d submission(s) are not recorded yet: %s", len(moves), error)
 
     async def queue_of(self, task: str) -> str | None:
         """The queue of a task that workers have published. Raises StoreUnavailable."""

@@ -93,7 +93,9 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
         f"{_PREFIX}worker": death.worker,
         f"{_PREFIX}attempts": _fitting(letter.attempts, room),
     }
-    corpse = replace(message, due=None, parks=0, extra={**message.extra, **headers})
+    corpse = replace(
+        message, due=None, parks=0, waiting_since=None, extra={**message.extra, **headers}
+    )
     return Outgoing(corpse, queue, dead=True), letter
 
 

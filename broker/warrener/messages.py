@@ -17,6 +17,8 @@ from .ids import is_job_id
 
 CONTENT_TYPE = "application/json"
 PERSISTENT = 2
+UNREADABLE = "unreadable"
+"""The content type of a message whose properties could not be decoded (see reading.py)."""
 
 Headers = dict[str, Any]
 
@@ -36,6 +38,8 @@ class Message:
     """How often this attempt was put back into the ladder because it could not run yet."""
     waiting_since: float | None = None
     """When a worker first met this message without knowing its task."""
+    foreign: bool = False
+    """True if it came without our headers: no producer of ours records it."""
     extra: Headers = field(default_factory=dict)
     """Headers that others put there: traces, signatures, facts of a dead letter."""
 
@@ -119,6 +123,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         due=_from_ms(headers.get("due")),
         parks=headers.get("parks", 0),
         waiting_since=_from_ms(headers.get("waiting_since")),
+        foreign="attempt" not in headers,
         extra=_extra(headers),
     )
     return message if job_id else Foreign(message)
@@ -131,12 +136,18 @@ def _extra(headers: Headers) -> Headers:
 
 def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:
     content_type = (properties.content_type or CONTENT_TYPE).split(";")[0].strip().lower()
+    if content_type == UNREADABLE:
+        return "its properties cannot be read (text that is not UTF-8, or a time after 9999)"
     if content_type != CONTENT_TYPE:
         return f"content type {content_type!r} instead of {CONTENT_TYPE}"
     if job_id and not is_job_id(job_id):
         return "the job id (correlation_id) has characters or a length that are not allowed"
     if properties.message_type and len(properties.message_type) > 255:
         return "the task name is longer than 255 characters"
+    return _header_fault(headers)
+
+
+def _header_fault(headers: Headers) -> str | None:
     for name, least in (("attempt", 1), ("generation", 0), ("parks", 0)):
         value = headers.get(name, least)
         if type(value) is not int or not least <= value < 2**53:

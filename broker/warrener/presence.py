@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from .errors import WorkerNameTaken
+from .fields import known
 from .settings import Settings
 from .store import Store
 
@@ -30,11 +31,13 @@ class Presence:
     seen: float
     busy: int = 0
     running: list[dict[str, Any]] = field(default_factory=list)
-    """Jobs that run longer than one beat: id, task, queue, attempt, token, started."""
+    """Jobs whose claims are older than one beat: id, task, queue, attempt, token, started."""
+    claiming: list[str] = field(default_factory=list)
+    """Tokens of claims as old whose answer has not come yet."""
 
-    def runs(self, token: str) -> bool:
-        """True if the run of this claim is among those listed."""
-        return any(job["token"] == token for job in self.running)
+    def holds(self, token: str) -> bool:
+        """True if this claim is among those listed."""
+        return token in self.claiming or any(job["token"] == token for job in self.running)
 
 
 class PresenceBoard:
@@ -104,7 +107,7 @@ class PresenceBoard:
                 pipeline.get(self._worker(owner))
             texts = await pipeline.execute()
         return {
-            owner: Presence(**orjson.loads(text))
+            owner: Presence(**known(Presence, orjson.loads(text)))
             for owner, text in zip(wanted, texts, strict=True)
             if text is not None
         }
@@ -120,9 +123,10 @@ class PresenceBoard:
                 await self._store.client.zrem(self._all, *lapsed)
         return sorted(presences.values(), key=lambda presence: presence.name)
 
-    def abandoned(self, presence: Presence | None, token: str, claimed: float, now: float) -> bool:
-        """True if nobody runs this claim any more: its owner has lapsed, or lives without listing a
-        claim that is two beats old."""
+    def abandoned(self, presence: Presence | None, token: str, claimed: float) -> bool:
+        """True if nobody runs this claim any more: its owner has lapsed, or has not listed it at a
+        beat two beats after it was made. Both times are the owner's own, so that clocks need not
+        agree, nor the beat be punctual."""
         if presence is None:
             return True
-        return now - claimed > 2 * self._beat and not presence.runs(token)
+        return presence.seen - claimed > 2 * self._beat and not presence.holds(token)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from pydantic_core import from_json
 
+from .fields import known
 from .states import State
 
 
@@ -28,7 +29,7 @@ class JobError:
     @classmethod
     def from_json(cls, text: bytes) -> JobError:
         """The opposite of to_json."""
-        return cls(**orjson.loads(text))
+        return cls(**known(cls, orjson.loads(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,25 @@ class JobStatus:
     result_expired: bool
     error: JobError | None
     attempts: list[dict[str, Any]]
-    """The failed attempts so far: attempt, started, finished, worker, error type and message."""
+    """The last failed attempts, as many as fit 16,000 bytes: attempt, started, finished, worker, error
+    type and message."""
     progress: dict[str, Any] | None
     reason: str | None
     """Why it was revoked."""
     recovered: bool
     """True if the store lost the record and a worker made it again from the message."""
+    owes: bool
+    """True while what the job's end owes, such as its dead letter, is not known to be in its queue."""
 
     @property
     def is_terminal(self) -> bool:
         """True once the job has ended."""
         return self.state.is_terminal
+
+    @property
+    def is_settled(self) -> bool:
+        """True once the job has ended and, if it failed, its dead letter can be found."""
+        return self.is_terminal and not (self.state is State.FAILURE and self.owes)
 
     @property
     def replays(self) -> int:
@@ -107,6 +116,7 @@ def parse_status(
         progress=orjson.loads(progress) if progress else None,
         reason=_text(record, b"reason"),
         recovered=b"created" not in record,
+        owes=b"owed" in record,
     )
 
 

@@ -62,7 +62,14 @@ class Held:
     claimed: float
 
 
-Verdict = Granted | Settled | Stale | Held
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The record cannot be used, for this reason."""
+
+    reason: str
+
+
+Verdict = Granted | Settled | Stale | Held | Broken
 
 
 def reserve(job_id: str, fingerprint: str, task: str, queue: str, now: float) -> Transition:
@@ -71,10 +78,16 @@ def reserve(job_id: str, fingerprint: str, task: str, queue: str, now: float) ->
     return Transition("reserve", job_id, (fingerprint, task, queue, now, unconfirmed_for))
 
 
-def submit(message: Message, queue: str) -> Transition:
+def unreserve(job_id: str, fingerprint: str) -> Transition:
+    """The publish under an idempotency key was refused. Answers ok or kept."""
+    return Transition("unreserve", job_id, (fingerprint,))
+
+
+def submit(message: Message, queue: str, fingerprint: str = "") -> Transition:
     """After the confirmed publish."""
     due = "" if message.due is None else message.due
-    return Transition("submit", message.job_id, (message.task, queue, message.created, due))
+    facts = (message.task, queue, message.created, due, fingerprint)
+    return Transition("submit", message.job_id, facts)
 
 
 def claim(
@@ -83,10 +96,11 @@ def claim(
     """A worker wants to run this attempt, if need be in place of an abandoned claim. Answers a
     Verdict, through read_claim."""
     who = (token, runner.owner, runner.worker, now)
+    created = (message.created or now) if message.foreign else ""
     return Transition(
         "claim",
         message.job_id,
-        (message.generation, message.attempt, *who, message.task, queue, abandoned),
+        (*message.order, *who, message.task, queue, abandoned, created),
     )
 
 
@@ -99,12 +113,14 @@ def read_claim(reply: Reply) -> Verdict:
             return Settled(reply[1], reply[2].decode())
         case b"stale":
             return Stale()
+        case b"broken":
+            return Broken(reply[1].decode())
         case _:
             return Held(reply[1].decode(), reply[2].decode(), float(reply[3]))
 
 
 def release(job_id: str, token: str) -> Transition:
-    """Hand a claimed job back, uncharged. Answers ok or superseded."""
+    """Hand a claimed job back, uncharged. Answers ok, superseded or forgotten."""
     return Transition("release", job_id, (token,))
 
 
@@ -117,7 +133,8 @@ def lose(job_id: str, token: str, losses: int) -> Transition:
 def succeed(
     job_id: str, token: str, now: float, result: bytes, ttls: tuple[float, float], owed: bytes = b""
 ) -> Transition:
-    """The run ended well. `ttls`: seconds that the result and the record live."""
+    """The run ended well. `ttls`: seconds that the result and the record live. Answers ok, superseded
+    or forgotten."""
     kept = b"" if result == b"null" else result
     result_ttl, record_ttl = (max(1, round(ttl)) for ttl in ttls)
     arguments = (token, now, kept, result_ttl, record_ttl, owed)
@@ -127,20 +144,20 @@ def succeed(
 def retry(
     job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes, due: float
 ) -> Transition:
-    """The run failed and the job owes its next attempt."""
+    """The run failed and the job owes its next attempt. Answers ok, superseded or forgotten."""
     return Transition("retry", job_id, (token, now, error, entry, owed, due))
 
 
 def fail(
     job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes
 ) -> Transition:
-    """The run failed for good. Answers ok, attempts, created, losses."""
-    return Transition("fail", job_id, (token, now, error, entry, owed), announces=True)
+    """The run failed for good. Answers ok, attempts, created, losses; or superseded, or forgotten."""
+    return Transition("fail", job_id, (token, now, error, entry, owed))
 
 
 def pay(job_id: str, token: str) -> Transition:
     """What the job owed has been published and confirmed."""
-    return Transition("pay", job_id, (token,))
+    return Transition("pay", job_id, (token,), announces=True)
 
 
 def revoke(message: Message, now: float, reason: str, record_ttl: float) -> Transition:

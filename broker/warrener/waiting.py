@@ -39,7 +39,7 @@ class Waiter:
         """The job's record as soon as it has ended, or as it stands after `timeout` seconds (None:
         no limit); None for a job that is not known. Raises StoreUnavailable."""
         status = await self._store.status(job_id)
-        if status is None or status.is_terminal:
+        if status is None or status.is_settled:
             return status
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout if timeout is not None else float("inf")
@@ -48,7 +48,7 @@ class Waiter:
             while True:
                 status = await self._store.status(job_id)
                 left = deadline - loop.time()
-                if status is None or status.is_terminal or left <= 0:
+                if status is None or status.is_settled or left <= 0:
                     return status
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(left, self._recheck)):

@@ -112,6 +112,20 @@ async def homeless() -> str:
     return "default"
 
 
+@app.task(queue="shop.fast")
+async def counts(job: Job[Resources], to: int) -> int:
+    for done in range(to + 1):
+        await job.report_progress(done, to)
+    return to
+
+
+@app.task(queue="shop.fast")
+def counts_plainly(job: Job[Resources], to: int) -> int:
+    for done in range(to + 1):
+        job.report_progress_sync(done, to)
+    return to
+
+
 @app.task(queue="shop.slow", retry=Retry(0))
 async def broken_until_repaired(job: Job[Resources]) -> str:
     if job.generation == 0:

@@ -54,6 +54,12 @@ async def test_the_job_is_injected_with_its_resources(harness: Harness) -> None:
     assert await handle.result(timeout=10) == expected
 
 
+async def test_the_last_progress_report_stays(harness: Harness) -> None:
+    handles = [await shop.counts.send(50), await shop.counts_plainly.send(50)]
+    for status in await harness.ended(handles):
+        assert status.progress == {"done": 50, "total": 50, "note": ""}
+
+
 async def test_a_failed_attempt_is_retried_until_it_works(harness: Harness) -> None:
     handle = await shop.flaky.send(2)
     [status] = await harness.ended([handle])
@@ -163,6 +169,14 @@ async def test_an_idempotency_key_gives_the_same_job(harness: Harness) -> None:
     with pytest.raises(IdempotencyConflict):
         await keyed.send(2)
     [status] = await harness.ended(handles[:1])
+    assert status.result == 2
+
+
+async def test_a_refused_submission_does_not_use_up_its_key(harness: Harness) -> None:
+    keyed = shop.add.options(idempotency_key="order-8")
+    with pytest.raises(QueueNotFound):
+        await keyed.options(queue="nobody.declared").send(1)
+    [status] = await harness.ended([await keyed.send(1)])
     assert status.result == 2
 
 

@@ -34,6 +34,8 @@ async def test_messages_of_other_clients_run(yard: Yard) -> None:
         )
         for status in await yard.ended("least", "named", "by-message-id", "charset"):
             assert (status.state, status.result, status.attempt) == (State.SUCCESS, status.id, 1)
+            assert status.created is not None
+            assert not status.recovered
         yard.publish_without_id(_body("no-id").decode(), RUN)
         adopted = (await worker.says("came without an id and is adopted as")).split(" as ")[-1]
         [status] = await yard.ended(adopted.split()[0])
@@ -65,7 +67,7 @@ MALFORMED: dict[str, tuple[bytes, dict[str, Any], str]] = {
 async def test_what_is_no_job_is_dead_lettered_with_a_reason_and_holds_nothing_up(
     yard: Yard,
 ) -> None:
-    async with yard.worker("-c", "1"):
+    async with yard.worker("-c", "1", WARRENER_UNKNOWN_TASK_GRACE="0.5"):
         for number, (body, properties, _) in enumerate(MALFORMED.values()):
             given = {"correlation_id": f"bad-{number}", **properties}
             await yard.publish(body, **given)
@@ -85,6 +87,65 @@ async def test_what_is_no_job_is_dead_lettered_with_a_reason_and_holds_nothing_u
         assert letter.queue == QUEUE
         assert letter.reason in ("malformed", "invalid_arguments"), (what, letter)
         assert letter.body == body.decode("utf-8", "replace"), what
+
+
+async def test_what_pamqp_cannot_decode_is_dead_lettered_and_holds_nothing_up(yard: Yard) -> None:
+    async with yard.worker("-c", "1") as worker:
+        await yard.publish_raw(b"1", correlation_id=b"\xff\xfe", message_type=RUN.encode())
+        await yard.publish_raw(b"2", message_type=b"\xff" * 40, reply_to=b"a" * 40)
+        await yard.publish_raw(b"3", message_id=b"\xff\xfe")
+        yard.rabbit.manage(
+            "POST",
+            f"/api/exchanges/{yard.vhost}/amq.default/publish",
+            {
+                "routing_key": QUEUE,
+                "payload": "4",
+                "payload_encoding": "string",
+                "properties": {"type": RUN, "correlation_id": "late", "timestamp": 2**60},
+            },
+        )
+        [status] = await yard.ended(await tasks.run.send("good"))
+        assert status.state is State.SUCCESS
+        letters = await yard.letters(4)
+    assert {letter.body for letter in letters} == {"1", "2", "3", "4"}
+    assert {letter.reason for letter in letters} == {"malformed"}
+    assert sum("its properties cannot be read" in letter.error.message for letter in letters) == 3
+    assert "consuming again" not in worker.log
+    assert await yard.waiting(QUEUE) == []
+
+
+async def test_a_job_that_is_due_in_the_year_9999_waits_in_the_ladder(yard: Yard) -> None:
+    async with yard.worker("-c", "1", "--prefetch", "1") as worker:
+        far = 253_402_300_799_000
+        await yard.publish(_body("far"), type=RUN, correlation_id="far", headers={"due": far})
+        [status] = await yard.ended(await tasks.run.send("good"))
+        assert status.state is State.SUCCESS
+        worker.kill(signal.SIGTERM)
+        assert await worker.ended() == 0
+    assert "held for now" not in worker.log
+    assert await yard.waiting(QUEUE) == []
+    assert await yard.waiting("warrener.delay.27") != []
+
+
+async def test_a_record_that_is_none_costs_its_own_job_only(yard: Yard) -> None:
+    store = yard.client.store
+    await yard.client.publisher.ready()
+    for name in ("list", "number"):
+        await yard.publish(_body(name), type=RUN, correlation_id=name)
+    await store.client.rpush(store.keys.job("list"), "not a hash")
+    await store.client.hset(
+        store.keys.job("number"),
+        mapping={"state": "STARTED", "generation": "many", "attempt": "1"},
+    )
+    jobs = [await tasks.run.send(f"good-{n}") for n in range(5)]
+    async with yard.worker("-c", "10") as worker:
+        for status in await yard.ended(*jobs):
+            assert status.state is State.SUCCESS
+        letters = await yard.letters(2)
+        worker.kill(signal.SIGTERM)
+        assert await worker.ended() == 0
+    assert {letter.job_id for letter in letters} == {"list", "number"}
+    assert {letter.reason for letter in letters} == {"record_broken"}
 
 
 async def test_a_job_of_an_unknown_task_waits_and_is_then_dead_lettered(yard: Yard) -> None:
@@ -108,6 +169,20 @@ async def test_a_task_that_only_newer_workers_know_is_run_by_one_of_them(yard: Y
             [status] = await yard.ended("new")
     assert (status.state, status.attempt, status.result) == (State.SUCCESS, 1, "new")
     assert yard.events("new") == ["start new"]
+
+
+async def test_arguments_that_only_newer_workers_take_wait_for_one_of_them(yard: Yard) -> None:
+    message = _body("a", size=3)
+    async with yard.worker() as old:
+        await yard.publish(message, type="tests.integration.yard.grows", message_id="grown")
+        await old.says("job grown does not fit the code of this worker")
+        async with yard.worker(YARD_NEW="1"):
+            old.kill(signal.SIGTERM)
+            assert await old.ended() == 0
+            [status] = await yard.ended("grown")
+    assert (status.state, status.attempt, status.result) == (State.SUCCESS, 1, 3)
+    assert yard.events("grown") == []
+    assert yard.events("a") == ["start a"]
 
 
 async def test_a_task_of_another_queue_runs_where_its_message_lies(yard: Yard) -> None:

@@ -80,6 +80,17 @@ async def wait(name: str, gate: str) -> str:
     return name
 
 
+@app.task(retry=QUICKLY)
+async def gated(name: str, gate: str, failures: int) -> str:
+    """Waits for the gate, then fails in its first runs."""
+    note("start", name)
+    await _gate(gate)
+    if runs_of(name) <= failures:
+        raise ValueError(name)
+    note("end", name)
+    return name
+
+
 @app.task
 def wait_plain(name: str, gate: str) -> str:
     """The same in a thread."""
@@ -87,6 +98,13 @@ def wait_plain(name: str, gate: str) -> str:
     while not (place() / gate).exists():
         time.sleep(0.02)
     note("end", name)
+    return name
+
+
+@app.task(isolate=True)
+async def isolated(name: str) -> str:
+    """Gets a process of its own."""
+    note("start", name)
     return name
 
 
@@ -217,7 +235,21 @@ def speaks(name: str) -> str:
     return threading.current_thread().name
 
 
-if "YARD_NEW" in os.environ:
+if "YARD_NEW" not in os.environ:
+
+    @app.task
+    async def grows(name: str) -> int:
+        """Takes a size as well, in new workers."""
+        note("start", name)
+        return 0
+
+else:
+
+    @app.task(name=f"{__name__}.grows")
+    async def grown(name: str, size: int = 1) -> int:
+        """The new form of grows."""
+        note("start", name)
+        return size
 
     @app.task
     async def novelty(name: str) -> str:

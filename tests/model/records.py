@@ -74,9 +74,10 @@ class Answer(NamedTuple):
 
 Moved = tuple[Record | None, Answer]
 
-OK, SUPERSEDED, STALE, BEYOND = (
+OK, SUPERSEDED, FORGOTTEN, STALE, BEYOND = (
     Answer("ok"),
     Answer("superseded"),
+    Answer("forgotten"),
     Answer("stale"),
     Answer("beyond"),
 )
@@ -184,7 +185,9 @@ def _revoke(record: Record | None, command: Command, flaw: Flaw | None) -> Moved
 
 def _end(record: Record | None, script: str, token: int, flaw: Flaw | None) -> Moved:
     state = {"retry": "RETRY", "fail": "FAILURE", "succeed": "SUCCESS"}[script]
-    if record is None or record.token != token:
+    if record is None or not record.token:
+        return record, FORGOTTEN
+    if record.token != token:
         return record, SUPERSEDED
     if record.state == state:
         return record, OK
@@ -198,6 +201,8 @@ def _end(record: Record | None, script: str, token: int, flaw: Flaw | None) -> M
 
 
 def _while_started(record: Record | None, script: str, command: Command) -> Moved:
+    if script == "release" and (record is None or not record.token):
+        return record, FORGOTTEN
     if record is None or record.state != "STARTED" or record.token != command.token:
         return record, SUPERSEDED
     if script == "release":

@@ -158,11 +158,24 @@ def _requeue(setting: Setting, state: State, rest: Rest, hand: Hand) -> Iterator
 
 def _end(setting: Setting, state: State, rest: Rest, hand: Hand) -> Iterator[Step]:
     record, answer = setting.apply(state.record, Command(hand.step, token=hand.token))
-    if answer.kind == "ok" and hand.step != "succeed":
+    if answer.kind == "forgotten":
+        after = hand._replace(step="claim again", debt=hand.step)
+    elif answer.kind == "ok" and hand.step != "succeed":
         after = _owing(setting, hand, "dead" if hand.step == "fail" else "retry")
     else:
         after = _ready_to("ack", hand)
     label = f"worker {hand.owner} stores {hand.step}: {answer.kind}"
+    yield Step(label, held(state._replace(record=record), rest, after))
+
+
+def _claim_again(setting: Setting, state: State, rest: Rest, hand: Hand) -> Iterator[Step]:
+    """The store holds no claim of the run that has ended: claimed once more, it ends as it did."""
+    record, answer = setting.apply(
+        state.record, Command("claim", *hand.message, hand.token, hand.owner)
+    )
+    granted = answer.kind == "run"
+    after = hand._replace(step=hand.debt, debt="") if granted else _ready_to("ack", hand)
+    label = f"worker {hand.owner} claims {hand.message} for its end: {answer.kind}"
     yield Step(label, held(state._replace(record=record), rest, after))
 
 
@@ -206,6 +219,7 @@ _STEPS = {
     "succeed": _end,
     "retry": _end,
     "fail": _end,
+    "claim again": _claim_again,
     "owe": _owe,
     "pay": _pay,
     "ack": _acknowledge,

@@ -192,7 +192,7 @@ def test_json_is_json_however_it_is_written(content_type: str | None) -> None:
 
 def test_a_job_of_another_client_needs_a_type_and_an_id_alone() -> None:
     found = decode(Properties(message_type="shop.mail", message_id="their-1"), b"{}")
-    assert found == Message("their-1", "shop.mail", b"{}")
+    assert found == Message("their-1", "shop.mail", b"{}", foreign=True)
 
 
 def test_the_correlation_id_wins_over_the_message_id() -> None:

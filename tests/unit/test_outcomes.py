@@ -23,6 +23,7 @@ from warrener_workers.outcomes import (
 )
 from warrener_workers.registry import TaskSpec
 
+NOW, GRACE = 1_000_000.0, 600.0
 ERROR = JobError("ValueError", "no", "Traceback …")
 TOO_LONG = JobError(
     "TimeLimitExceeded",
@@ -40,7 +41,8 @@ def decided(
 ) -> Decision:
     backoff = Backoff(limit, base=10.0, factor=3.0, maximum=60.0, jitter=0.5)
     spec = TaskSpec("t", "q", backoff, time_limit=5.0, max_losses=max_losses, isolate=False)
-    return decide(outcome, Message("job", "t", b"{}", attempt=attempt), spec, uniform)
+    message = Message("job", "t", b"{}", attempt=attempt)
+    return decide(outcome, message, spec, NOW, GRACE, uniform)
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3, 100])

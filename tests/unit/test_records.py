@@ -64,6 +64,7 @@ def test_a_full_record_is_read_as_it_was_written() -> None:
         progress={"done": 1},
         reason=None,
         recovered=False,
+        owes=False,
     )
     assert status.is_terminal
     assert status.replays == 2

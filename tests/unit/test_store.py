@@ -30,7 +30,8 @@ from .records import (
     "start, move, announced",
     [
         ("STARTED", succeeded("mine"), b"SUCCESS"),
-        ("STARTED", buried("mine"), b"FAILURE"),
+        ("FAILURE", transitions.pay(JOB, "mine"), b"FAILURE"),
+        ("STARTED", buried("mine"), None),
         ("PENDING", revoked(FIRST), b"REVOKED"),
         ("STARTED", retried("mine"), None),
         ("STARTED", transitions.release(JOB, "mine"), None),

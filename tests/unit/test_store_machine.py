@@ -135,11 +135,17 @@ class OneJob(RuleBasedStateMachine):
         }[name]
         reply, before = self.make(move)
         held = before.token == token and before.state in (State.STARTED, state)
-        assert reply[0] == (b"ok" if held else b"superseded")
+        assert reply[0] == (b"ok" if held else self.refused(before))
         if held:
             assert self.record.state is state
         if not held or before.state is state:
             assert self.record == before
+
+    @staticmethod
+    def refused(before: Any, name: str = "end") -> bytes:
+        """What a run hears that does not hold the job: whether another has, or nobody."""
+        nobody = not before.token and name not in ("lose", "progress")
+        return b"forgotten" if nobody else b"superseded"
 
     def telling(self, name: str, token: str) -> None:
         """A run hands its job back, reports, or is lost."""
@@ -151,7 +157,7 @@ class OneJob(RuleBasedStateMachine):
         }[name]
         reply, before = self.make(move)
         held = (before.state, before.token) == (State.STARTED, token)
-        assert reply[0] == (b"ok" if held else b"superseded")
+        assert reply[0] == (b"ok" if held else self.refused(before, name))
         if not held:
             assert self.record == before
         elif name == "release":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import functools
 import logging
 import os
 import signal
@@ -91,11 +92,15 @@ class Child:
         token: str = frame.header["token"]
 
         def show(report: dict[str, Any]) -> None:
-            text = orjson.dumps(report, default=str)
-            # A plain function reports from its own thread.
-            loop.call_soon_threadsafe(self._link.say, Kind.PROGRESS, {"token": token}, text)
+            say = functools.partial(
+                self._link.say, Kind.PROGRESS, {"token": token}, orjson.dumps(report, default=str)
+            )
+            if threading.get_ident() == here:
+                say()  # at once: queued, it would come after the end of a run that never waits
+            else:
+                loop.call_soon_threadsafe(say)
 
-        loop = asyncio.get_running_loop()
+        loop, here = asyncio.get_running_loop(), threading.get_ident()
         job: Job[Any] = Job(resources=self._runtime.resources, show=show, **frame.header["job"])
         outcome = await run_job(self._runtime, job, frame.body)
         self._link.say(Kind.DONE, *_packed(token, outcome))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 from warrener import transitions
@@ -16,13 +16,13 @@ from warrener.messages import Foreign, Malformed, Message
 from warrener.presence import PresenceBoard
 from warrener.records import JobError
 from warrener.retry import NEVER
-from warrener.topology import TICK
-from warrener.transitions import Granted, Held, Settled, Stale, Verdict
+from warrener.topology import LONGEST_WAIT, TICK
+from warrener.transitions import Broken, Granted, Held, Settled, Stale, Verdict
 
 from .consumer import Arrival
 from .context import Context
 from .deliveries import Delivery, Run
-from .outcomes import Bury, worker_lost
+from .outcomes import Bury, deferral, growing_park, worker_lost
 from .patience import patiently
 from .registry import Registry, TaskSpec
 from .settlement import Settlement
@@ -31,7 +31,15 @@ log = logging.getLogger(__name__)
 
 LONGEST_PARK = 6.4
 """Seconds: with the lifetime of a presence, the longest that a dead worker's job waits."""
-LONGEST_UNKNOWN_PARK = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery for which the store is asked, `made` at this Unix time."""
+
+    delivery: Delivery
+    token: str
+    made: float
 
 
 class Intake:
@@ -57,6 +65,7 @@ class Intake:
         self._unclaimed: list[Delivery] = []
         self._asking = False
         self._claiming: set[asyncio.Task[None]] = set()
+        self._asked: dict[str, Claim] = {}
         self._store_answers_since = context.clock()
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
@@ -77,13 +86,11 @@ class Intake:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._claiming.add(task)
-        task.add_done_callback(self._claimed)
+        task.add_done_callback(self._claiming.discard)
 
-    def _claimed(self, task: asyncio.Task[None]) -> None:
-        self._claiming.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # Nobody has settled these deliveries: they come again when this connection ends.
-            log.error("claiming failed", exc_info=error)
+    def _is_active(self, delivery: Delivery) -> bool:
+        run = self._active.get(delivery.message.job_id)
+        return run is not None and run.delivery is delivery
 
     def _may_run(self, delivery: Delivery) -> bool:
         """False for what goes back into the ladder without asking the store."""
@@ -95,34 +102,28 @@ class Intake:
             return True
         if message.due is not None and message.due - now > 2 * TICK:
             # Longer than the whole ladder, or a clock that is ahead: carried on.
-            self._settlement.pass_on(delivery, message, message.due - now)
+            wait = min(message.due - now, LONGEST_WAIT)
+            self._settlement.pass_on(delivery, message, wait)
         elif message.job_id in self._active:
             self._park(delivery, "it runs in this worker")
-        elif message.task not in self._registry.specs and not self._waited_enough(message, now):
-            self._park_unknown(delivery, now)
+        elif message.task not in self._registry.specs and (
+            defer := deferral(message, now, self._settings.unknown_task_grace)
+        ):
+            log.info(
+                "no task %r here: job %s waits for a worker that has it",
+                message.task,
+                message.job_id,
+                extra=delivery.facts,
+            )
+            self._settlement.pass_on(delivery, defer.message, defer.delay)
         else:
             return True
         return False
 
-    def _waited_enough(self, message: Message, now: float) -> bool:
-        since = message.waiting_since
-        return since is not None and now - since >= self._settings.unknown_task_grace
-
-    def _park_unknown(self, delivery: Delivery, now: float) -> None:
-        message = delivery.message
-        since = message.waiting_since if message.waiting_since is not None else now
-        left = self._settings.unknown_task_grace - (now - since)
-        delay = min(_growing(message.parks, LONGEST_UNKNOWN_PARK), max(left, 0.0) + TICK)
-        log.info(
-            "no task %r here: job %s waits for a worker that has it", message.task, message.job_id
-        )
-        waiting = replace(message.parked(), waiting_since=since)
-        self._settlement.pass_on(delivery, waiting, delay)
-
     def _park(self, delivery: Delivery, why: str) -> None:
         message = delivery.message
-        log.info("job %s is put back for now: %s", message.job_id, why)
-        delay = _growing(message.parks, LONGEST_PARK)
+        log.info("job %s is put back for now: %s", message.job_id, why, extra=delivery.facts)
+        delay = growing_park(message.parks, LONGEST_PARK)
         self._settlement.pass_on(delivery, message.parked(), delay)
 
     # Claims --------------------------------------------------------------------------------------
@@ -133,54 +134,73 @@ class Intake:
         try:
             while self._unclaimed:
                 deliveries, self._unclaimed = self._unclaimed, []
-                await self._claim(deliveries)
+                try:
+                    await self._claim(deliveries)
+                except Exception:
+                    log.exception("claiming failed; what is not claimed is dead-lettered")
+                    self._settlement.reject([d for d in deliveries if not self._is_active(d)])
         finally:
             self._asking = False
 
     async def _claim(self, deliveries: Sequence[Delivery]) -> None:
-        tokens = [new_id() for _ in deliveries]
-        verdicts = await self._verdicts(
-            [self._claim_of(d, token) for d, token in zip(deliveries, tokens, strict=True)]
-        )
+        claims = [Claim(delivery, new_id(), self._clock()) for delivery in deliveries]
         held = []
-        for delivery, token, verdict in zip(deliveries, tokens, verdicts, strict=True):
+        for claim, verdict in zip(claims, await self._verdicts(claims), strict=True):
             if isinstance(verdict, Held):
-                held.append((delivery, token, verdict))
+                held.append((claim, verdict))
             else:
-                self._answered(delivery, token, verdict)
+                self._answered(claim, verdict)
         if held:
-            self._start(self._contest(held))
+            self._start(self._contest_safely(held))
 
-    def _claim_of(
-        self, delivery: Delivery, token: str, abandoned: str = ""
-    ) -> transitions.Transition:
-        return transitions.claim(
-            delivery.message, delivery.queue, token, self._runner, self._clock(), abandoned
-        )
-
-    async def _verdicts(self, claims: list[transitions.Transition]) -> list[Verdict]:
-        replies = await patiently(lambda: self._store.apply(claims), self._store_was_away)
+    async def _verdicts(
+        self, claims: Sequence[Claim], abandoned: Sequence[str] = ()
+    ) -> list[Verdict]:
+        """What the store says to these claims, the last ones made in place of `abandoned` ones. While
+        it has not answered, they count as held here: it may have granted them."""
+        olds = abandoned or [""] * len(claims)
+        moves = [
+            transitions.claim(
+                claim.delivery.message,
+                claim.delivery.queue,
+                claim.token,
+                self._runner,
+                claim.made,
+                old,
+            )
+            for claim, old in zip(claims, olds, strict=True)
+        ]
+        self._asked.update({claim.token: claim for claim in claims})
+        try:
+            replies = await patiently(lambda: self._store.apply(moves), self.store_was_away)
+        finally:
+            for claim in claims:
+                del self._asked[claim.token]
         return [transitions.read_claim(reply) for reply in replies]
 
-    def _store_was_away(self) -> None:
+    def store_was_away(self) -> None:
+        """Redis did not answer: the silence of other workers means nothing for a while."""
         self._store_answers_since = self._clock()
 
-    def _answered(self, delivery: Delivery, token: str, verdict: Verdict) -> None:
+    def _answered(self, claim: Claim, verdict: Verdict) -> None:
+        delivery = claim.delivery
         match verdict:
             case Granted(losses):
-                self._granted(delivery, token, losses)
+                self._granted(claim, losses)
             case Settled():
                 self._settlement.repay(delivery, verdict)
             case Stale():
                 self._settlement.acknowledge(delivery, "a later attempt is on its way")
+            case Broken(reason):
+                error = JobError("RecordBroken", reason, "", "record_broken")
+                self._settlement.bury_unrecorded(delivery, error)
             case Held():
                 self._park(delivery, f"another worker ({verdict.owner}) runs it")
 
-    def _granted(self, delivery: Delivery, token: str, losses: int) -> None:
-        message = delivery.message
+    def _granted(self, claim: Claim, losses: int) -> None:
+        delivery, message = claim.delivery, claim.delivery.message
         spec = self._registry.specs.get(message.task) or _unknown_spec(message.task, delivery.queue)
-        now = self._clock()
-        run = Run(delivery, spec, token, now, now, losses)
+        run = Run(delivery, spec, claim.token, claim.made, self._clock(), losses)
         self._active[message.job_id] = run
         if delivery.undelivered:
             text = f"RabbitMQ could not deliver it: {delivery.undelivered}"
@@ -197,28 +217,48 @@ class Intake:
             run.alone = losses > 1
             self._dispatch(run)
 
-    async def _contest(self, held: list[tuple[Delivery, str, Held]]) -> None:
+    async def _contest_safely(self, held: list[tuple[Claim, Held]]) -> None:
+        try:
+            await self._contest(held)
+        except Exception:
+            log.exception("contested claims were not settled; they are put back")
+            for claim, _ in held:
+                if not self._is_active(claim.delivery):
+                    self._park(claim.delivery, "its claim could not be contested")
+
+    async def _contest(self, held: list[tuple[Claim, Held]]) -> None:
         """Take over what nobody runs any more, park the rest."""
         lapsed = self._settings.presence_lifetime
         sure = self._clock() - self._store_answers_since >= lapsed
         try:
-            owners = {verdict.owner for _, _, verdict in held}
-            presences = await self._board.of_many(owners)
+            presences = await self._board.of_many({verdict.owner for _, verdict in held})
         except StoreUnavailable:
             presences, sure = {}, False
-        taken = []
-        for delivery, token, verdict in held:
+        claims, abandoned = [], []
+        for claim, verdict in held:
             presence = presences.get(verdict.owner)
-            gone = self._board.abandoned(presence, verdict.token, verdict.claimed, self._clock())
-            if sure and gone:
-                taken.append((delivery, token, self._claim_of(delivery, token, verdict.token)))
+            if sure and self._board.abandoned(presence, verdict.token, verdict.claimed):
+                claims.append(Claim(claim.delivery, claim.token, self._clock()))
+                abandoned.append(verdict.token)
             else:
-                self._park(delivery, f"worker {presence.name if presence else 'unknown'} holds it")
-        if taken:
-            answers = await self._verdicts([claim for _, _, claim in taken])
-            for (delivery, token, _), answer in zip(taken, answers, strict=True):
-                log.warning("job %s is taken over from a lost worker", delivery.message.job_id)
-                self._answered(delivery, token, answer)
+                who = presence.name if presence else "unknown"
+                self._park(claim.delivery, f"worker {who} holds it")
+        if claims:
+            answers = await self._verdicts(claims, abandoned)
+            for claim, answer in zip(claims, answers, strict=True):
+                if isinstance(answer, Granted):
+                    delivery = claim.delivery
+                    log.warning(
+                        "job %s is taken over from a lost worker",
+                        delivery.message.job_id,
+                        extra=delivery.facts,
+                    )
+                self._answered(claim, answer)
+
+    @property
+    def claimed(self) -> list[tuple[str, float]]:
+        """Token and time of each claim whose answer is awaited."""
+        return [(claim.token, claim.made) for claim in self._asked.values()]
 
     async def drain(self, seconds: float | None = None) -> None:
         """Return once all claims under way are answered. Those that are not within so many seconds are
@@ -229,10 +269,6 @@ class Intake:
                     await asyncio.gather(*self._claiming, return_exceptions=True)
         except TimeoutError:
             log.warning("claims that the store has not answered are given up")
-
-
-def _growing(parks: int, longest: float) -> float:
-    return float(min(longest, 0.8 * 2 ** min(parks, 20)))
 
 
 def _unknown_spec(task: str, queue: str) -> TaskSpec:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warrener.errors import TimeLimitExceeded, WorkerLost
 from warrener.messages import Message
 from warrener.records import JobError
-from warrener.topology import LONGEST_WAIT
+from warrener.topology import LONGEST_WAIT, TICK
 
 from .registry import TaskSpec
+
+LONGEST_MISFIT_PARK = 30.0
+"""Seconds: a worker that fits is up for so long at most before it meets what waited for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Failed:
     error: JobError
     retryable: bool = False
     delay: float | None = None
+    misfit: bool = False
+    """True if this worker's code does not fit the job: another version of it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +81,33 @@ class Rerun:
     """Run the same attempt once more, with a process of its own."""
 
 
-Decision = Complete | Again | Bury | Rerun
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Put the same attempt back into its queue, as `message`, `delay` seconds from now."""
+
+    message: Message
+    delay: float
+
+
+Ending = Complete | Again | Bury | Defer
+Decision = Ending | Rerun
 
 
 def decide(
     outcome: Outcome,
     message: Message,
     spec: TaskSpec,
+    now: float,
+    grace: float,
     uniform: Callable[[float, float], float] = random.uniform,
 ) -> Decision:
-    """What follows from this outcome of this attempt."""
+    """What follows from this outcome of this attempt. `grace`: the seconds that a job waits for a
+    worker whose code fits it."""
     match outcome:
         case Succeeded(result):
             return Complete(result)
+        case Failed(error, misfit=True):
+            return deferral(message, now, grace) or Bury(error)
         case Failed(error, retryable, delay):
             if not retryable or message.attempt > spec.backoff.limit:
                 return Bury(error)
@@ -105,6 +124,22 @@ def decide(
             if spec.max_losses == 0 or spec.lost_too_often(losses):
                 return Bury(worker_lost(reason, max(losses, 1)))
             return Rerun()
+
+
+def deferral(message: Message, now: float, grace: float) -> Defer | None:
+    """How a job waits for a worker whose code fits it (in a rolling deploy there may soon be one);
+    None once it has waited for `grace` seconds."""
+    since = message.waiting_since if message.waiting_since is not None else now
+    left = grace - (now - since)
+    if left <= 0:
+        return None
+    delay = min(growing_park(message.parks, LONGEST_MISFIT_PARK), left + TICK)
+    return Defer(replace(message.parked(), waiting_since=since), delay)
+
+
+def growing_park(parks: int, longest: float) -> float:
+    """Seconds in the ladder for a job put back so often before."""
+    return float(min(longest, 0.8 * 2 ** min(parks, 20)))
 
 
 def worker_lost(reason: str, losses: int) -> JobError:

@@ -210,9 +210,11 @@ class WarrenerTest:
             attempt=message.attempt,
             generation=message.generation,
             created=message.created,
+            show=lambda report: self._settlement.show_progress(run, orjson.dumps(report)),
         )
         outcome = await run_job(self._runtime, job, message.body)
-        decision = decide(outcome, message, run.spec, lambda low, high: 0.0)
+        now, grace = self.clock.now, self.app.settings.unknown_task_grace
+        decision = decide(outcome, message, run.spec, now, grace, lambda low, high: 0.0)
         assert not isinstance(decision, Rerun), "nothing is lost in the double"
         self._settlement.finish(run, decision)
 

@@ -16,7 +16,7 @@ from typing import Any
 from warrener import transitions
 from warrener.catalogue import Catalogue
 from warrener.client import Client
-from warrener.errors import StoreUnavailable
+from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
 from warrener.transitions import Runner
@@ -94,8 +94,10 @@ class Parts:
         )
 
     def current_presence(self, now: float) -> Presence:
-        """What this worker says of itself now: jobs are listed once they have run for a beat."""
-        listed = [r for r in self.context.active.values() if now - r.claimed >= self.settings.beat]
+        """What this worker says of itself now: claims are listed once they are a beat old."""
+        old = now - self.settings.beat
+        listed = [run for run in self.context.active.values() if run.claimed <= old]
+        claiming = [token for token, made in self.intake.claimed if made <= old]
         running = [
             {
                 "id": run.message.job_id,
@@ -107,7 +109,8 @@ class Parts:
             }
             for run in listed
         ]
-        return replace(self.presence, seen=now, busy=len(self.context.active), running=running)
+        busy = len(self.context.active)
+        return replace(self.presence, seen=now, busy=busy, running=running, claiming=claiming)
 
 
 def _presence(mine: WorkerSettings, now: float) -> Presence:
@@ -136,7 +139,9 @@ class Worker:
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._charges: set[asyncio.Task[None]] = set()
-        self._pool = ChildPool(spawn, self, processes=mine.processes, slots=mine.slots_per_child)
+        self._pool = ChildPool(
+            spawn, self, processes=mine.processes, slots=mine.slots_per_child, clock=clock
+        )
         self._parts: Parts
 
     def stop(self) -> None:
@@ -163,26 +168,30 @@ class Worker:
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
-        self._track(self._beat(parts))
+        beat = self._track(self._beat(parts))
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
         await parts.consumer.start()
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
         stopped = asyncio.ensure_future(self._stop.wait())
-        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken}
+        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken, beat}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if self._pool.broken.done():
             raise self._pool.broken.result()
+        if beat.done():
+            # Without a presence, others would take over what runs here.
+            beat.result()
 
     # What the pool tells -------------------------------------------------------------------------
 
     def ended(self, run: Run, outcome: Outcome) -> None:
         """A run came to this outcome: decide, then settle."""
-        decision = decide(outcome, run.message, run.spec)
+        now, grace = self._clock(), self._parts.settings.unknown_task_grace
+        decision = decide(outcome, run.message, run.spec, now, grace)
         if isinstance(decision, Rerun):
-            run.alone, run.started = True, self._clock()
+            run.alone = True
             self._pool.dispatch(run)
         else:
             self._parts.settlement.finish(run, decision)
@@ -196,7 +205,12 @@ class Worker:
             charge.add_done_callback(self._charges.discard)
             return
         if run.spec.max_losses:
-            log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
+            log.warning(
+                "job %s runs again, alone and uncharged: %s",
+                run.message.job_id,
+                reason,
+                extra=run.delivery.facts,
+            )
         self.ended(run, Lost(reason, run.losses))
 
     async def _charge(self, run: Run, reason: str) -> None:
@@ -210,21 +224,24 @@ class Worker:
 
     def progressed(self, run: Run, report: bytes) -> None:
         """A run reported how far it is."""
-        move = transitions.progress(run.message.job_id, run.token, report)
-        self._track(self._show_progress(move))
-
-    async def _show_progress(self, move: transitions.Transition) -> None:
-        try:
-            await self._parts.client.store.apply([move])
-        except StoreUnavailable as error:
-            log.debug("progress not shown: %s", error)
+        self._parts.settlement.show_progress(run, report)
 
     def asked_to_send(self, child: Child, frame: Frame) -> None:
         """Code inside a task submits jobs: publish them, and answer once they are confirmed."""
         self._track(self._send_for(child, frame))
 
     async def _send_for(self, child: Child, frame: Frame) -> None:
-        answers = await self._parts.client.submit(child_backend.unpack(frame))
+        submissions = child_backend.unpack(frame)
+        answers: list[str | WarrenerError]
+        try:
+            answers = await self._parts.client.submit(submissions)
+        except WarrenerError as error:
+            answers = [error] * len(submissions)
+        except Exception as error:
+            log.exception("a submission from inside a task failed")
+            url = self._parts.settings.shown_amqp_url
+            unknown = BrokerUnavailable(url=url, reason=repr(error), may_arrive=True)
+            answers = [unknown] * len(submissions)
         packed = [child_backend.pack_answer(answer) for answer in answers]
         child.link.say(Kind.SENT, {"n": frame.header["n"], "answers": packed})
 
@@ -246,6 +263,7 @@ class Worker:
             try:
                 await parts.board.renew(parts.current_presence(self._clock()))
             except StoreUnavailable as error:
+                parts.intake.store_was_away()
                 log.warning("this worker's presence is not renewed: %s", error)
             await asyncio.sleep(parts.settings.beat)
 

@@ -1,6 +1,6 @@
 -- A worker wants to run attempt (generation, attempt) of a job.
 -- KEYS 1 job. ARGV 1 generation, 2 attempt, 3 token, 4 owner, 5 worker, 6 now, 7 task, 8 queue,
--- 9 the token of an abandoned claim to take over, or ''.
+-- 9 the token of an abandoned claim to take over, or '', 10 created, or '' if the producer records it.
 -- Answers run, losses | settled, owed, token | stale | held, owner, token, claimed.
 local key = KEYS[1]
 local mine = redis.call('HMGET', key, 'state', 'generation', 'attempt', 'token', 'owner', 'claimed',
@@ -32,6 +32,7 @@ end
 redis.call('HSET', key, 'v', 1, 'state', 'STARTED', 'generation', g, 'attempt', a, 'token', ARGV[3],
   'owner', ARGV[4], 'worker', ARGV[5], 'claimed', ARGV[6], 'started', ARGV[6], 'task', ARGV[7],
   'queue', ARGV[8], 'losses', losses)
+if ARGV[10] ~= '' then redis.call('HSETNX', key, 'created', ARGV[10]) end
 if mine[8] then redis.call('HDEL', key, 'owed') end
 if mine[9] or state == 'FAILURE' then
   redis.call('HDEL', key, 'unconfirmed')

@@ -1,4 +1,8 @@
 -- What the job owed has been published, with the broker's confirm.
--- KEYS 1 job. ARGV 1 token of the run that owed it.
-if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then redis.call('HDEL', KEYS[1], 'owed') end
+-- KEYS 1 job. ARGV 1 token of the run that owed it, 2 channel that waiters listen to.
+local found = redis.call('HMGET', KEYS[1], 'token', 'state')
+if found[1] ~= ARGV[1] then return {'ok'} end
+if redis.call('HDEL', KEYS[1], 'owed') == 1 and found[2] == 'FAILURE' then
+  redis.call('PUBLISH', ARGV[2], 'FAILURE')
+end
 return {'ok'}

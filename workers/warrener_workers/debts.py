@@ -1,0 +1,107 @@
+"""Debts: what must be published before a delivery may be acknowledged, and how that is done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from warrener import transitions
+from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury
+from warrener.errors import BrokerUnavailable, PublishRefused, PublishTimeout, QueueNotFound
+from warrener.publishing import Outgoing, Publishes
+from warrener.records import JobError
+
+from .context import Context
+from .deliveries import Delivery
+from .patience import patiently, pauses
+
+log = logging.getLogger(__name__)
+
+PASSING = (BrokerUnavailable, PublishTimeout, PublishRefused, QueueNotFound)
+"""What may be over at the next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What must be published before a delivery is acknowledged; `token` names the run that owes it, and
+    is empty if no record says so."""
+
+    delivery: Delivery
+    outgoing: Outgoing
+    token: str = ""
+    letter: DeadLetter | None = None
+
+
+class Debts:
+    """Makes debts and pays them."""
+
+    def __init__(self, context: Context, publisher: Publishes) -> None:
+        self._apply = context.store.apply
+        self._worker = context.runner.worker
+        self._clock = context.clock
+        self._publisher = publisher
+        self._index = DeadLetterIndex(context.settings, context.store)
+
+    def next_attempt(self, delivery: Delivery, due: float, token: str) -> Debt:
+        """The attempt after this one, due at this Unix time."""
+        message = replace(delivery.message.next_attempt(), due=due)
+        delay = max(0.0, due - self._clock())
+        return Debt(delivery, Outgoing(message, delivery.queue, delay), token)
+
+    def dead_letter(
+        self,
+        delivery: Delivery,
+        error: JobError,
+        attempts: list[dict[str, Any]],
+        died: float,
+        token: str,
+    ) -> Debt:
+        """The letter of a job that died of this error at this Unix time."""
+        death = Death(error, died, self._worker, attempts)
+        outgoing, letter = bury(delivery.message, delivery.queue, death)
+        log.warning(
+            "job %s (%s) is dead-lettered to %s.dead: %s: %s",
+            delivery.message.job_id,
+            delivery.message.task,
+            delivery.queue,
+            error.type,
+            error.message,
+            extra=delivery.facts,
+        )
+        return Debt(delivery, outgoing, token, letter)
+
+    async def pay(self, debts: Sequence[Debt]) -> None:
+        """Publish what is owed, with confirms, then clear it. Returns once all is done, however long the
+        broker or the store is away."""
+        for queue in {
+            d.outgoing.queue for d in debts if d.outgoing.dead and d.delivery.undelivered
+        }:
+            # Without its dead queue the letter would only come back here, and again.
+            await patiently(partial(self._publisher.require_dead_queue, queue))
+        await self._publish([debt.outgoing for debt in debts])
+        letters = [debt.letter for debt in debts if debt.letter is not None]
+        if letters:
+            await patiently(lambda: self._index.add(letters))
+        paid = [transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token]
+        if paid:
+            await patiently(partial(self._apply, paid))
+
+    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Publish all, and those that fail again, until the broker has confirmed each."""
+        left = list(outgoing)
+        for pause in pauses():
+            faults = await self._publisher.publish_many(left)
+            left = [one for one, fault in zip(left, faults, strict=True) if fault is not None]
+            if not left:
+                return
+            for fault in filter(None, faults):
+                if not isinstance(fault, PASSING):
+                    raise fault
+            log.warning(
+                "%d message(s) not published yet: %s", len(left), next(f for f in faults if f)
+            )
+            await asyncio.sleep(pause)
