@@ -141,17 +141,17 @@ async def _locked(channel: Channel, settings: Settings, queue: str) -> bool:
         await channel.queue_declare(
             lock, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"}
         )
+        try:
+            await channel.basic_consume(lock, _nothing, no_ack=True, exclusive=True)
+        except aiormq.ChannelNotFoundEntity:
+            return False  # the pass before has just ended, and the lock went with its last consumer
     except aiormq.ChannelAccessRefused as error:
+        if "in exclusive use" in str(error):
+            raise QueueBusy(queue=queue) from error
         raise ConfigurationError(
-            message=f"RabbitMQ does not let this user declare {lock}, which keeps a second pass out of "
-            f"{queue}: give it the permissions configure and read for that name"
+            message=f"RabbitMQ does not let this user use the queue {lock}, which keeps a second pass "
+            f"out of {queue}: give the user configure and read permissions for that name"
         ) from error
-    try:
-        await channel.basic_consume(lock, _nothing, no_ack=True, exclusive=True)
-    except aiormq.ChannelAccessRefused as error:
-        raise QueueBusy(queue=queue) from error
-    except aiormq.ChannelNotFoundEntity:
-        return False  # the pass before has just ended, and the lock went with its last consumer
     return True
 
 
