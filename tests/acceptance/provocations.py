@@ -11,7 +11,8 @@ from typing import Any
 
 from warrener import Warrener
 from warrener.app import load_app
-from warrener.replaying import Selection
+from warrener.client import Client
+from warrener.replaying import Replayer, Selection
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.worker import Worker, WorkerSettings
@@ -48,6 +49,8 @@ class Provocation:
     """Where it is tried, instead of the servers that are there."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Of the command line's environment, besides the place's own."""
+    consumed: str | None = None
+    """This queue has a consumer meanwhile."""
     needs: tuple[str, ...] | None = None
     """`warrener` with these arguments runs meanwhile, and says that it is ready."""
 
@@ -90,6 +93,18 @@ def _app_with(**settings: Any) -> InPython:
         return Warrener(**settings)
 
     return call
+
+
+def replay_all(queue: str) -> Provocation:
+    """A replay of all dead letters of a queue."""
+
+    async def call(app: Warrener) -> object:
+        client = app.backend()
+        assert isinstance(client, Client)
+        return await Replayer(client).replay(queue, Selection(everything=True))
+
+    request = Request("POST", f"/dead-letters/{queue}/replay", json={"all": True})
+    return Provocation(call, request, ("dead", "replay", queue, "--all"))
 
 
 async def _select_nothing(_: Warrener) -> object:
@@ -242,6 +257,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         _select_nothing,
         Request("POST", f"/dead-letters/{FAST}/replay", json={}),
         ("dead", "replay", FAST),
+    ),
+    "a replay for a queue that nobody declared": replay_all(_NOWHERE),
+    "a replay of a dead queue that somebody consumes": replace(
+        replay_all(FAST), consumed=f"{FAST}.dead"
     ),
     "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
     "a virtual host that does not exist": replace(_ANY, where=_no_such_vhost),
