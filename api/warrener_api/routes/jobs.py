@@ -34,11 +34,10 @@ def routes(app: Warrener) -> APIRouter:
         idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
     ) -> JobView:
         """Submit a job: 202 once RabbitMQ has it safely. The same Idempotency-Key gives the same job."""
-        client = client_of(app)
+        signature, client = _signature(app, wanted, idempotency_key), client_of(app)
         # The record is written after the publish: without a store, a 503 must come before it, or a
         # client that tries again would submit the job twice.
         await client.store.check_writable()
-        signature = _signature(app, wanted, idempotency_key)
         may_arrive(request)
         handle = await app.submit(signature)
         response.headers["Location"] = _address_below(request, handle.id)
