@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -154,9 +153,15 @@ class Warrener:
         else:
             queue = options.queue or await self._queue_by_name(signature.task)
             body = encode_unchecked(signature.args, signature.kwargs, signature.task)
-        delay = options.delay(time.time())
-        key = options.idempotency_key
-        return Submission(signature.task, queue, body, delay, options.id, key)
+        return Submission(
+            signature.task,
+            queue,
+            body,
+            countdown=float(options.countdown or 0),
+            eta=None if options.eta is None else options.eta.timestamp(),
+            job_id=options.id,
+            key=options.idempotency_key,
+        )
 
     async def _queue_by_name(self, task: str) -> str:
         queue = await self.backend().queue_of(task)

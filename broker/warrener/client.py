@@ -21,14 +21,26 @@ from .waiting import Waiter
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One job to submit. `key` is an idempotency key: the same key gives the same job."""
+    """One job to submit, as it was asked for. `countdown` in seconds or `eta`, a Unix time, delay it;
+    `key` is an idempotency key: the same key gives the same job."""
 
     task: str
     queue: str
     body: bytes
-    delay: float = 0.0
+    countdown: float = 0.0
+    eta: float | None = None
     job_id: str | None = None
     key: str | None = None
+
+    def delay(self, now: float) -> float:
+        """Seconds from `now` until the job is due; an eta in the past is due at once."""
+        return self.countdown if self.eta is None else max(0.0, self.eta - now)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same request, whenever it is made: hence the eta, not what is left of it."""
+        facts = (self.task, self.queue, self.countdown, self.eta)
+        return sha256(repr(facts).encode() + self.body).hexdigest()
 
 
 class Backend(Protocol):
@@ -112,14 +124,15 @@ class Client:
         if size > limit:
             raise PayloadTooLarge(task=submission.task, size=size, limit=limit)
         now = self.clock()
+        delay = submission.delay(now)
         message = Message(
             job_id=job_id_of(submission, self.settings.namespace),
             task=submission.task,
             body=submission.body,
             created=now,
-            due=now + submission.delay if submission.delay else None,
+            due=now + delay if delay else None,
         )
-        outgoing = Outgoing(message, submission.queue, submission.delay)
+        outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.
         check(outgoing, self.settings)
         return outgoing
@@ -129,8 +142,7 @@ class Client:
         before; empty and False without a key. Raises IdempotencyConflict."""
         if submission.key is None:
             return "", False
-        message, facts = outgoing.message, (submission.task, submission.queue, submission.delay)
-        fingerprint = sha256(repr(facts).encode() + submission.body).hexdigest()
+        message, fingerprint = outgoing.message, submission.fingerprint
         reservation = transitions.reserve(
             message.job_id, fingerprint, message.task, submission.queue, message.created
         )

@@ -45,12 +45,6 @@ class Options:
         if self.eta is not None and self.countdown is not None:
             raise ConfigurationError(message="give either countdown= or eta=, not both")
 
-    def delay(self, now: float) -> float:
-        """Seconds from `now` until the job is due; an eta in the past is due at once."""
-        if self.eta is not None:
-            return max(0.0, self.eta.timestamp() - now)
-        return self.countdown or 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class TaskSettings:

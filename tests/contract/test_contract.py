@@ -172,6 +172,23 @@ async def test_an_idempotency_key_gives_the_same_job(harness: Harness) -> None:
     assert status.result == 2
 
 
+@pytest.mark.parametrize("timing", ["countdown", "eta"])
+async def test_the_same_request_for_later_is_the_same_job(harness: Harness, timing: str) -> None:
+    key, now = f"later-{timing}", datetime.now(UTC)
+    if timing == "countdown":
+        soon = shop.add.options(idempotency_key=key, countdown=0.5)
+        late = shop.add.options(idempotency_key=key, countdown=60)
+    else:
+        soon = shop.add.options(idempotency_key=key, eta=now + timedelta(seconds=0.5))
+        late = shop.add.options(idempotency_key=key, eta=now + timedelta(seconds=60))
+    handles = [await soon.send(1) for _ in range(3)]
+    assert len({handle.id for handle in handles}) == 1
+    with pytest.raises(IdempotencyConflict):
+        await late.send(1)
+    [status] = await harness.ended(handles[:1])
+    assert status.result == 2
+
+
 async def test_a_refused_submission_does_not_use_up_its_key(harness: Harness) -> None:
     keyed = shop.add.options(idempotency_key="order-8")
     with pytest.raises(QueueNotFound):

@@ -177,9 +177,8 @@ class WarrenerTest:
     def note(self, submission: Submission, job_id: str) -> None:
         """A job was submitted."""
         arguments = orjson.loads(submission.body)["kwargs"]
-        self._sent.append(
-            (submission.task, Sent(job_id, submission.queue, submission.delay, arguments))
-        )
+        delay = submission.delay(self.clock.now)
+        self._sent.append((submission.task, Sent(job_id, submission.queue, delay, arguments)))
 
     # The worker's part ---------------------------------------------------------------------------
 
