@@ -18,6 +18,9 @@ from .settings import Settings
 from .store import Store, log, open_client
 from .waiting import Waiter
 
+_MOVES = 1000
+"""How many records are written in one round trip, which Redis answers as a whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -152,12 +155,13 @@ class Client:
         return fingerprint, answer == b"exists"
 
     async def _record(self, moves: list[transitions.Transition]) -> None:
-        if not moves:
-            return
-        try:
-            await self.store.apply(moves)
-        except StoreUnavailable as error:
-            log.warning("%d submission(s) are not recorded yet: %s", len(moves), error)
+        for start in range(0, len(moves), _MOVES):
+            try:
+                await self.store.apply(moves[start : start + _MOVES])
+            except StoreUnavailable as error:
+                left = len(moves) - start
+                log.warning("%d submission(s) are not recorded yet: %s", left, error)
+                return
 
     async def queue_of(self, task: str) -> str | None:
         """The queue of a task that workers have published. Raises StoreUnavailable."""

@@ -15,14 +15,24 @@ from aiormq.exceptions import PublishError
 from . import topology
 from .connection import LOST, Link
 from .errors import (
+    BrokerRefusedLogin,
+    BrokerUnavailable,
     InvalidDelay,
     PublishRefused,
     PublishTimeout,
     QueueNotFound,
+    TopologyMismatch,
     WarrenerError,
 )
+from .lanes import Lanes
 from .messages import Message, encode
 from .settings import Settings
+
+IN_FLIGHT = 1000
+"""How many messages of one call wait for their confirms at a time: enough for the broker's full speed,
+and few enough that the last of them is confirmed long before its deadline."""
+
+_AWAY = (BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +132,16 @@ class Publisher:
             raise self._link.unavailable(error, may_arrive=written) from error
 
     async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
-        """Publish all, with their confirms awaited together: one answer for each, in order."""
-        answers = await asyncio.gather(*map(self.publish, outgoing), return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, WarrenerError):
-                raise answer
-        return [answer if isinstance(answer, WarrenerError) else None for answer in answers]
+        """Publish all, with the confirms of many awaited together: one answer for each, in order."""
+        return await Lanes(self.publish, self._for_the_rest, IN_FLIGHT).run(outgoing)
+
+    def _for_the_rest(self, error: WarrenerError) -> WarrenerError | None:
+        """What this error means for messages that have not been tried; None for nothing."""
+        if isinstance(error, PublishTimeout):
+            reason = f"it confirmed nothing for {self._settings.publish_timeout:g} s"
+            return self._link.unavailable(RuntimeError(reason))
+        # One that was lost on its way is no sign: the connection may be opened again.
+        return error if isinstance(error, _AWAY) and not error.may_arrive else None
 
     def _route(self, outgoing: Outgoing) -> tuple[str, str]:
         if outgoing.dead:
