@@ -10,7 +10,7 @@ where it is raised, which stay on the error as attributes.
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
     │   ├── InvalidArguments · UnknownTask · InvalidDelay · PayloadTooLarge
-    │   ├── QueueNotFound · PublishRefused · PublishTimeout
+    │   ├── QueueNotFound · ExchangeNotFound · PublishRefused · PublishTimeout
     │   ├── IdempotencyConflict
     │   └── PartlySubmitted
     ├── BrokerUnavailable                  .may_arrive, as above
@@ -115,6 +115,11 @@ class PayloadTooLarge(SubmissionError):
 class QueueNotFound(SubmissionError):
     """Queue {queue!r} does not exist on the broker, so the job was not sent: start a worker for it
     or run `warrener topology declare`."""
+
+
+class ExchangeNotFound(SubmissionError):
+    """Exchange {exchange!r} does not exist on the broker, so nothing was sent: run `warrener topology
+    declare` with the rights to do so, or leave declare=False out."""
 
 
 class PublishRefused(SubmissionError):

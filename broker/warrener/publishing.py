@@ -17,6 +17,7 @@ from .connection import LOST, Link
 from .errors import (
     BrokerRefusedLogin,
     BrokerUnavailable,
+    ExchangeNotFound,
     InvalidDelay,
     PublishRefused,
     PublishTimeout,
@@ -32,7 +33,7 @@ IN_FLIGHT = 1000
 """How many messages of one call wait for their confirms at a time: enough for the broker's full speed,
 and few enough that the last of them is confirmed long before its deadline."""
 
-_AWAY = (BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch)
+_AWAY = (BrokerUnavailable, BrokerRefusedLogin, ExchangeNotFound, TopologyMismatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +82,35 @@ class Publisher:
     def __init__(self, settings: Settings, name: str, queues: Iterable[str]) -> None:
         self._settings = settings
         self._names = topology.Names(settings.namespace)
-        self._known = set(queues)
+        self._own = sorted(set(queues))
+        self._known = set(self._own) if settings.declare else set()
+        self._exchanges: set[str] = set()
+        self._asking = asyncio.Lock()
         self._link = Link(settings, name, self._declare)
 
     async def _declare(self, channel: Channel) -> None:
         if self._settings.declare:
-            stages = [topology.stage(self._settings, queue) for queue in sorted(self._known)]
+            stages = [topology.stage(self._settings, queue) for queue in self._own]
             await topology.declare(channel, [topology.shared(self._settings), *stages])
 
     async def publish(self, outgoing: Outgoing) -> None:
         """Publish one message; returns once the broker has it safely.
 
-        Raises InvalidDelay, QueueNotFound, PublishRefused, PublishTimeout or
+        Raises InvalidDelay, QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout or
         BrokerUnavailable; each says in `may_arrive` whether the job may still run.
         """
         message = outgoing.message
         check(outgoing, self._settings)
+        exchange, key = self._route(outgoing)
         seconds = self._settings.publish_timeout
         written = False
         try:
             async with asyncio.timeout(seconds):
                 if outgoing.delay > 0 and outgoing.queue not in self._known:
                     await self._require(outgoing.queue)
+                if not self._settings.declare and exchange not in self._exchanges:
+                    await self._require_exchange(exchange)
                 channel = await self._link.channel()
-                exchange, key = self._route(outgoing)
                 written = True
                 await channel.basic_publish(
                     message.body,
@@ -129,6 +135,8 @@ class Publisher:
                 job_id=message.job_id, queue=outgoing.queue, reason=str(error)
             ) from error
         except LOST as error:
+            # Should this exchange have been deleted, the next publish finds out.
+            self._exchanges.discard(exchange)
             raise self._link.unavailable(error, may_arrive=written) from error
 
     async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
@@ -151,9 +159,26 @@ class Publisher:
     async def _require(self, queue: str) -> None:
         # The ladder takes any routing key, so that a delayed job for a queue that does not exist
         # would only be noticed when its time has come.
-        if await self.depth(queue) is None:
-            raise QueueNotFound(queue=queue)
-        self._known.add(queue)
+        async with self._asking:
+            if queue not in self._known and await self.depth(queue) is None:
+                raise QueueNotFound(queue=queue)
+            self._known.add(queue)
+
+    async def _require_exchange(self, exchange: str) -> None:
+        # On a channel of its own: a publish to an exchange that does not exist closes its channel, and
+        # nobody could tell what has become of the other messages in flight there.
+        async with self._asking:
+            if exchange in self._exchanges:
+                return
+            channel = await self._link.spare_channel()
+            try:
+                await channel.exchange_declare(exchange, passive=True)
+            except aiormq.ChannelNotFoundEntity as error:
+                raise ExchangeNotFound(exchange=exchange) from error
+            finally:
+                if not channel.is_closed:
+                    await channel.close()
+            self._exchanges.add(exchange)
 
     async def require_dead_queue(self, queue: str) -> None:
         """Return once the dead queue of `queue` exists, declared now if it must be. Raises

@@ -156,8 +156,9 @@ class Task(Generic[P, R]):
         """Submit a job; returns once the broker has it safely.
 
         Raises InvalidArguments, PayloadTooLarge, InvalidDelay, JobIdError, IdempotencyConflict,
-        QueueNotFound, PublishRefused, PublishTimeout, BrokerUnavailable; with an idempotency key also
-        StoreUnavailable. `may_arrive` on the error says whether the job may run all the same.
+        QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout, BrokerUnavailable; with an
+        idempotency key also StoreUnavailable. `may_arrive` on the error says whether the job may run
+        all the same.
         """
         return await self.app.submit(self.s(*args, **kwargs))
 

@@ -109,6 +109,12 @@ def _classic(place: Place) -> Place:
     return replace(place, extra={**place.extra, "queue_type": "classic"})
 
 
+def _nothing_declared(place: Place) -> Place:
+    return replace(
+        place, namespace="test-nothing-declared", extra={**place.extra, "declare": False}
+    )
+
+
 def no_rabbitmq(place: Place) -> Place:
     """The same with a port for RabbitMQ on which nobody listens."""
     return _elsewhere(place, amqp_url=f"amqp://guest:guest@127.0.0.1:{free_ports(1)[0]}/")
@@ -220,6 +226,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         where=no_redis,
     ),
     "a queue that exists with other arguments": replace(_ANY, where=_classic),
+    "a broker on which nothing was declared, with `declare=False`": replace(
+        _ANY, where=_nothing_declared
+    ),
     "a setting that does not fit": Provocation(
         _app_with_a_wrong_setting, cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
     ),

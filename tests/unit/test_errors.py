@@ -153,6 +153,7 @@ PUBLIC = [
     "BrokerUnavailable",
     "ConfigurationError",
     "DuplicateTask",
+    "ExchangeNotFound",
     "IdempotencyConflict",
     "InvalidArguments",
     "InvalidDelay",
