@@ -14,6 +14,7 @@ from .calls import encode_unchecked
 from .client import Backend, Client, Submission
 from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
 from .handles import JobHandle
+from .ids import check_task_name
 from .middleware import Middleware, RunCall, compose
 from .settings import Settings, read_settings
 from .sync import Portal
@@ -63,8 +64,10 @@ class Warrener:
         return TaskDecorator(self._declare, TaskSettings())
 
     def _declare(self, function: Callable[..., Any], settings: TaskSettings) -> Task[..., Any]:
-        name = settings.name or f"{_module_name(function)}.{function.__qualname__}"
-        if name in self._tasks:
+        name = settings.name
+        if name is None:
+            name = f"{_module_name(function)}.{function.__qualname__}"
+        if check_task_name(name) in self._tasks:
             raise DuplicateTask(task=name)
         if settings.queue is not None:
             check_queue_name(settings.queue, self.settings.namespace)
@@ -164,7 +167,7 @@ class Warrener:
         )
 
     async def _queue_by_name(self, task: str) -> str:
-        queue = await self.backend().queue_of(task)
+        queue = await self.backend().queue_of(check_task_name(task))
         if queue is None:
             raise UnknownTask(task=task, known=", ".join(sorted(self._tasks)) or "none")
         return queue

@@ -25,7 +25,8 @@ _MOVES = 1000
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One job to submit, as it was asked for. `countdown` in seconds or `eta`, a Unix time, delay it;
-    `key` is an idempotency key: the same key gives the same job."""
+    `key` is an idempotency key: the same key gives the same job. Raises TaskNameError, JobIdError,
+    IdempotencyKeyError."""
 
     task: str
     queue: str
@@ -34,6 +35,13 @@ class Submission:
     eta: float | None = None
     job_id: str | None = None
     key: str | None = None
+
+    def __post_init__(self) -> None:
+        ids.check_task_name(self.task)
+        if self.job_id is not None:
+            ids.check_job_id(self.job_id)
+        if self.key is not None:
+            ids.check_key(self.key)
 
     def delay(self, now: float) -> float:
         """Seconds from `now` until the job is due; an eta in the past is due at once."""
@@ -67,10 +75,9 @@ class Backend(Protocol):
 
 
 def job_id_of(submission: Submission, scope: str) -> str:
-    """The id of a submission's job: given, derived from its key (per `scope`), or new.
-    Raises JobIdError."""
+    """The id of a submission's job: given, derived from its key (per `scope`), or new."""
     if submission.job_id is not None:
-        return ids.check_job_id(submission.job_id)
+        return submission.job_id
     if submission.key is not None:
         return ids.derived_id("key", scope, submission.key)
     return ids.new_id()

@@ -5,7 +5,8 @@ where it is raised, which stay on the error as attributes.
 
     WarrenerError
     ├── ConfigurationError
-    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError · JobIdError
+    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError
+    │   ├── TaskNameError · JobIdError · IdempotencyKeyError
     │   ├── TopologyMismatch · BrokerRefusedLogin
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
@@ -73,6 +74,16 @@ class QueueNameError(ConfigurationError):
 
 class JobIdError(ConfigurationError):
     """{job_id!r} is no job id: use 1 to 128 letters, digits and . _ : ~ -"""
+
+
+class TaskNameError(ConfigurationError):
+    """{task!r} is no task name: {reason}. Use 1 to 255 bytes of text without control characters, such
+    as shop.mail."""
+
+
+class IdempotencyKeyError(ConfigurationError):
+    """{key!r} is no idempotency key: {reason}. Use 1 to 1,024 bytes of text that name this one job, such
+    as order-17."""
 
 
 class TopologyMismatch(ConfigurationError):

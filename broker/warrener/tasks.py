@@ -155,7 +155,8 @@ class Task(Generic[P, R]):
     async def send(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Submit a job; returns once the broker has it safely.
 
-        Raises InvalidArguments, PayloadTooLarge, InvalidDelay, JobIdError, IdempotencyConflict,
+        Raises InvalidArguments, PayloadTooLarge, InvalidDelay, JobIdError, IdempotencyKeyError,
+        IdempotencyConflict,
         QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout, BrokerUnavailable; with an
         idempotency key also StoreUnavailable. `may_arrive` on the error says whether the job may run
         all the same.

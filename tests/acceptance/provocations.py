@@ -33,6 +33,7 @@ class Request:
     json: Any = None
     content: str | None = None
     kind: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,14 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a job id with other characters": Provocation(
         with_options(id="scan 7"), cli=submit("shop.add", "a=1", "--id", "scan 7")
     ),
+    "a task name that no message could carry": Provocation(
+        by_name(_LONG), post(task=_LONG), submit(_LONG)
+    ),
+    "an empty idempotency key": Provocation(
+        with_options(idempotency_key=""),
+        replace(post(**JOB), headers={"Idempotency-Key": ""}),
+    ),
+    "an idempotency key that is no text": Provocation(with_options(idempotency_key="\ud800")),
     "an id that does not exist": Provocation(
         lambda app: app.job("never-sent").status(),
         Request("GET", "/jobs/never-sent"),
