@@ -12,13 +12,14 @@ from typing import Any, TypeVar, cast
 
 from .calls import encode_unchecked
 from .client import Backend, Client, Submission
+from .decorator import TaskDecorator
 from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
 from .handles import JobHandle
 from .ids import check_task_name
 from .middleware import Middleware, RunCall, compose
 from .settings import Settings, read_settings
 from .sync import Portal
-from .tasks import Options, Signature, Task, TaskDecorator, TaskSettings
+from .tasks import Options, Signature, Task, TaskSettings
 from .topology import check_queue_name
 
 R = TypeVar("R")

@@ -125,6 +125,9 @@ async def sending_with_options(page: Page) -> None:
     analyse.options(countdown="soon")  # error
     analyse.options(eta=60)  # error
     analyse.options(colour="red")  # error
+    analyse.s(page).options(countdown="soon")  # error
+    analyse.s(page).options(colour="red")  # error
+    app.signature("shop.discover").options(eta=60)  # error
     await analyse.options(countdown=5).send("page")  # error
     await job_first.options(id="a").send(5)  # error
     await analyse.options(countdown=5).send(page)
