@@ -23,7 +23,9 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 # A ParamSpec cannot leave out a keyword-only parameter (PEP 612, "the components of a ParamSpec").
 # So `job` as the first parameter is checked exactly, names and defaults included; the keyword-only
-# form is matched by number of arguments, up to three, which must then be given by position.
+# form is matched by number of arguments, up to three, which must then be given by position. No list of
+# types can say that an argument may be left out: where there are defaults, only the result is checked,
+# rather than refusing calls that are right.
 class _Job0(Protocol[R_co]):
     def __call__(self, *, job: Job[Any]) -> R_co: ...
 
@@ -38,6 +40,18 @@ class _Job2(Protocol[A_contra, B_contra, R_co]):
 
 class _Job3(Protocol[A_contra, B_contra, C_contra, R_co]):
     def __call__(self, a: A_contra, b: B_contra, c: C_contra, /, *, job: Job[Any]) -> R_co: ...
+
+
+class _JobAndDefault0(Protocol[R_co]):
+    def __call__(self, a: Any = ..., /, *, job: Job[Any]) -> R_co: ...
+
+
+class _JobAndDefault1(Protocol[R_co]):
+    def __call__(self, a: Any, b: Any = ..., /, *, job: Job[Any]) -> R_co: ...
+
+
+class _JobAndDefault2(Protocol[R_co]):
+    def __call__(self, a: Any, b: Any, c: Any = ..., /, *, job: Job[Any]) -> R_co: ...
 
 
 Coro = Coroutine[Any, Any, R]
@@ -62,6 +76,18 @@ class TaskDecorator:
     def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[Concatenate[Job[Any], P], R], /
     ) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: _JobAndDefault0[Coro[R]], /) -> Task[..., R]: ...
+    @overload
+    def __call__(self, function: _JobAndDefault0[R], /) -> Task[..., R]: ...
+    @overload
+    def __call__(self, function: _JobAndDefault1[Coro[R]], /) -> Task[..., R]: ...
+    @overload
+    def __call__(self, function: _JobAndDefault1[R], /) -> Task[..., R]: ...
+    @overload
+    def __call__(self, function: _JobAndDefault2[Coro[R]], /) -> Task[..., R]: ...
+    @overload
+    def __call__(self, function: _JobAndDefault2[R], /) -> Task[..., R]: ...
     @overload
     def __call__(self, function: _Job0[Coro[R]], /) -> Task[[], R]: ...
     @overload
