@@ -40,10 +40,19 @@ class WarrenerError(Exception):
         self.facts = facts
         for name, value in facts.items():
             setattr(self, name, value)
-        super().__init__(" ".join(inspect.getdoc(type(self)).format(**facts).split()))  # type: ignore[union-attr]
+        super().__init__(_message(type(self), facts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.facts))
+
+
+def _message(kind: type[WarrenerError], facts: dict[str, Any]) -> str:
+    if WarrenerError.__doc__ is None:
+        # `python -OO` has dropped the docstrings: the bare facts, then.
+        if facts.keys() == {"message"}:
+            return str(facts["message"])
+        return f"{kind.__name__}: {', '.join(f'{name}={facts[name]!r}' for name in facts)}"
+    return " ".join((inspect.getdoc(kind) or "").format(**facts).split())
 
 
 def _rebuild(kind: type[WarrenerError], facts: dict[str, Any]) -> WarrenerError:

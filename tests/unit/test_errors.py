@@ -6,6 +6,8 @@ import inspect
 import pickle
 import re
 import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,6 +122,24 @@ def test_may_arrive_tells_whether_the_job_may_still_run() -> None:
 def test_an_unavailable_broker_is_explained_even_by_an_error_without_words() -> None:
     error = errors.BrokerUnavailable(url="amqp://h/", reason=TimeoutError())
     assert "not available: TimeoutError." in str(error)
+
+
+WITHOUT_DOCSTRINGS = """
+from warrener.errors import BrokerUnavailable, ConfigurationError, QueueNotFound
+print(QueueNotFound(queue="scan"))
+print(ConfigurationError(message="no, because"))
+print(BrokerUnavailable(url="amqp://h/", reason="refused"))
+"""
+
+
+def test_without_docstrings_the_facts_are_shown() -> None:
+    command = [sys.executable, "-OO", "-c", WITHOUT_DOCSTRINGS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "QueueNotFound: queue='scan'",
+        "no, because",
+        "BrokerUnavailable: url='amqp://h/', reason='refused', fate='Nothing was sent.'",
+    ]
 
 
 def raised() -> Iterator[tuple[str, ast.Call]]:
