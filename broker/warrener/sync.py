@@ -13,12 +13,25 @@ from .errors import SyncCallOnLoop
 T = TypeVar("T")
 
 
+_starting = threading.Lock()
+"""Held while a portal starts its loop: one for all, since the first use may come from many threads."""
+
+
+def _after_fork() -> None:
+    # It may have been held at the moment of the fork; nobody is left to release it.
+    global _starting  # noqa: PLW0603 — the one place that replaces it
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Portal:
     """One background loop per process, started when first needed. Safe after fork: a child process
     starts its own, since threads do not survive a fork."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
 
@@ -40,10 +53,9 @@ class Portal:
         raise SyncCallOnLoop(call=name)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._pid != os.getpid():
-            # The lock may have been held at the moment of the fork; nobody is left to release it.
-            self._lock, self._loop, self._pid = threading.Lock(), None, os.getpid()
-        with self._lock:
+        with _starting:
+            if self._pid != os.getpid():
+                self._loop, self._pid = None, os.getpid()
             if self._loop is None or self._loop.is_closed():
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(
