@@ -14,13 +14,21 @@ from aiormq.channel import Channel
 from yarl import URL
 
 from .errors import BrokerRefusedLogin, BrokerUnavailable, WarrenerError
+from .reading import CarefulConnection
 from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOST = (aiormq.AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
-"""What a broker that is gone or going raises, whatever was being asked of it. RuntimeError: aiormq
-says so of a connection that closes while it opens."""
+LOST = (
+    aiormq.AMQPError,
+    ConnectionError,
+    OSError,
+    asyncio.TimeoutError,
+    RuntimeError,
+    StopAsyncIteration,
+)
+"""What a broker that is gone or going raises, whatever was being asked of it. aiormq says RuntimeError or
+StopAsyncIteration of a connection that closes while it opens."""
 
 
 async def connect(settings: Settings, name: str) -> AbstractConnection:
@@ -36,6 +44,7 @@ async def connect(settings: Settings, name: str) -> AbstractConnection:
             url,
             timeout=settings.connect_timeout,
             client_properties={"connection_name": name},
+            connection_class=CarefulConnection,
         )
     except (
         aiormq.ProbableAuthenticationError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -53,11 +54,13 @@ class ChildPool:
         *,
         processes: int,
         slots: int,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._spawn = spawn
         self._events = events
         self._processes = processes
         self._slots = slots
+        self._clock = clock
         self.neighbour_grace = 5.0
         """Seconds that a child's other jobs get before it is killed for one."""
         self._children: set[Child] = set()
@@ -181,6 +184,7 @@ class ChildPool:
         return min(free, key=lambda child: len(child.running), default=None)
 
     def _begin(self, child: Child, run: Run) -> None:
+        run.started = self._clock()
         child.start(run)
         if run.spec.time_limit is not None and child.process is not None:
             loop = asyncio.get_running_loop()
@@ -203,6 +207,7 @@ class ChildPool:
             run.spec.time_limit,
             child.pid,
             f" in {self.neighbour_grace:g} s, with {others} other job(s) in it" if others else "",
+            extra=run.delivery.facts,
         )
         if not child.closing:
             self._retire(child)
@@ -252,7 +257,9 @@ class ChildPool:
             return
         self._forget(run)
         self._events.ended(run, _outcome(frame))
-        if child.closing and not child.running:
+        if child.alone and not child.closing:
+            self._retire(child)  # a process of its own is one that nothing else has run in
+        elif child.closing and not child.running:
             child.link.say(Kind.STOP, {})
         elif child.closing and all(other.timed_out for other in child.running.values()):
             child.kill()

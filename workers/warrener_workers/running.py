@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import ctypes
 import functools
+import logging
 import math
 import threading
 import traceback
@@ -25,6 +26,8 @@ from warrener.middleware import compose
 from warrener.records import JobError
 
 from .outcomes import Failed, Outcome, Succeeded
+
+log = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 12_000
@@ -45,6 +48,15 @@ class Runtime:
 
 async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
     """Run one job to its outcome. Raises nothing but CancelledError, when the process is ending."""
+    try:
+        return await _run(runtime, job, body)
+    except Exception as error:  # an exception that cannot even be asked what it is
+        text = f"{type(error).__name__} while an outcome was made of the run: {_text_of(error)}"
+        log.exception("job %s: no outcome", job.id)
+        return Failed(JobError("NoOutcome", text, "", "no_outcome"))
+
+
+async def _run(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
     task = runtime.app.tasks.get(job.task)
     if task is None:
         error = JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task")
@@ -124,9 +136,13 @@ def _failed(task: Task[..., Any], error: BaseException) -> Failed:
 
 def _asked_delay(error: BaseException) -> float | None:
     """The seconds of a RetryLater; None, and so the policy's own, for what is no number."""
-    delay: object = getattr(error, "delay", None) if isinstance(error, RetryLater) else None
-    number = isinstance(delay, (int, float)) and math.isfinite(delay)
-    return float(delay) if number else None  # type: ignore[arg-type]
+    if not isinstance(error, RetryLater):
+        return None
+    try:
+        delay = float(error.delay)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return delay if math.isfinite(delay) else None
 
 
 def _users_part(trace: types.TracebackType | None) -> types.TracebackType | None:

@@ -16,7 +16,7 @@ from typing import Any
 from warrener import transitions
 from warrener.catalogue import Catalogue
 from warrener.client import Client
-from warrener.errors import StoreUnavailable
+from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
 from warrener.transitions import Runner
@@ -139,7 +139,9 @@ class Worker:
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._charges: set[asyncio.Task[None]] = set()
-        self._pool = ChildPool(spawn, self, processes=mine.processes, slots=mine.slots_per_child)
+        self._pool = ChildPool(
+            spawn, self, processes=mine.processes, slots=mine.slots_per_child, clock=clock
+        )
         self._parts: Parts
 
     def stop(self) -> None:
@@ -166,18 +168,21 @@ class Worker:
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
-        self._track(self._beat(parts))
+        beat = self._track(self._beat(parts))
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
         await parts.consumer.start()
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
         stopped = asyncio.ensure_future(self._stop.wait())
-        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken}
+        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken, beat}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if self._pool.broken.done():
             raise self._pool.broken.result()
+        if beat.done():
+            # Without a presence, others would take over what runs here.
+            beat.result()
 
     # What the pool tells -------------------------------------------------------------------------
 
@@ -186,7 +191,7 @@ class Worker:
         now, grace = self._clock(), self._parts.settings.unknown_task_grace
         decision = decide(outcome, run.message, run.spec, now, grace)
         if isinstance(decision, Rerun):
-            run.alone, run.started = True, now
+            run.alone = True
             self._pool.dispatch(run)
         else:
             self._parts.settlement.finish(run, decision)
@@ -200,7 +205,12 @@ class Worker:
             charge.add_done_callback(self._charges.discard)
             return
         if run.spec.max_losses:
-            log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
+            log.warning(
+                "job %s runs again, alone and uncharged: %s",
+                run.message.job_id,
+                reason,
+                extra=run.delivery.facts,
+            )
         self.ended(run, Lost(reason, run.losses))
 
     async def _charge(self, run: Run, reason: str) -> None:
@@ -221,7 +231,17 @@ class Worker:
         self._track(self._send_for(child, frame))
 
     async def _send_for(self, child: Child, frame: Frame) -> None:
-        answers = await self._parts.client.submit(child_backend.unpack(frame))
+        submissions = child_backend.unpack(frame)
+        answers: list[str | WarrenerError]
+        try:
+            answers = await self._parts.client.submit(submissions)
+        except WarrenerError as error:
+            answers = [error] * len(submissions)
+        except Exception as error:
+            log.exception("a submission from inside a task failed")
+            url = self._parts.settings.shown_amqp_url
+            unknown = BrokerUnavailable(url=url, reason=repr(error), may_arrive=True)
+            answers = [unknown] * len(submissions)
         packed = [child_backend.pack_answer(answer) for answer in answers]
         child.link.say(Kind.SENT, {"n": frame.header["n"], "answers": packed})
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from warrener_workers.nodes.processes import (
 from warrener_workers.nodes.slim_home import slim_home
 
 _DEBIAN = Path("/usr/lib/rabbitmq/lib")
+_NODE = "private@localhost"  # the epmd is private, so the name can be fixed
 _COOKIE = "private-node"
 _PLUGINS = ("rabbitmq_management",)
 # More schedulers than this only cost memory and boot time on a node with one user.
@@ -45,6 +47,7 @@ class RabbitNode:
     _server: ServerProcess
     _epmd: ServerProcess
     _ready: Path
+    _scripts: Path
 
     @property
     def amqp_url(self) -> str:
@@ -73,6 +76,15 @@ class RabbitNode:
         with urllib.request.urlopen(request, timeout=30) as response:
             text = response.read()
         return json.loads(text) if text else None
+
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl on it, which takes half a second; what it prints. Raises
+        subprocess.CalledProcessError on a refusal."""
+        command = [str(self._scripts / "rabbitmqctl"), "-n", _NODE, "--quiet", *arguments]
+        done = subprocess.run(
+            command, env=self._server.env, check=True, capture_output=True, text=True, timeout=30
+        )
+        return done.stdout
 
     def start(self) -> None:
         """Start it on the same ports and data, and wait until it is up. Raises NodeFailed."""
@@ -116,6 +128,7 @@ def private_rabbitmq(
             ServerProcess("RabbitMQ", [str(scripts / script.name)], log=log, env=env),
             ServerProcess("epmd (RabbitMQ's name server)", names, log=log, env=env),
             notify,
+            scripts,
         )
         try:
             node.start()
@@ -146,7 +159,7 @@ def _environment(directory: Path, ports: _Ports, notify: Path) -> dict[str, str]
     schedulers = min(_SCHEDULERS, os.cpu_count() or 1)
     nowhere = str(directory / "none")  # so that the system's own files are not read
     return clean_environment(directory) | {
-        "RABBITMQ_NODENAME": "private@localhost",  # the epmd is private, so the name can be fixed
+        "RABBITMQ_NODENAME": _NODE,
         "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
         "RABBITMQ_NODE_PORT": str(ports.amqp),
         "RABBITMQ_DIST_PORT": str(ports.distribution),
