@@ -145,8 +145,9 @@ def top_level(distribution: metadata.Distribution) -> set[str]:
 
 
 def call(command: list[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    # The running checkout must not answer in the wheel's place.
-    settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Neither the running checkout nor the running pytest must answer in the wheel's place.
+    ours = ("PYTHON", "PYTEST")
+    settings = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(
         command, cwd=cwd, env=settings, check=False, capture_output=True, text=True, timeout=60
     )
