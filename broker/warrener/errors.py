@@ -133,7 +133,7 @@ class PayloadTooLarge(SubmissionError):
 
 
 class QueueNotFound(SubmissionError):
-    """Queue {queue!r} does not exist on the broker, so the job was not sent: start a worker for it
+    """Queue {queue!r} does not exist on the broker, so nothing was sent or changed: start its worker
     or run `warrener topology declare`."""
 
 
@@ -167,14 +167,17 @@ class PartlySubmitted(SubmissionError):
 class BrokerUnavailable(WarrenerError):
     """RabbitMQ at {url} is not available: {reason}. {fate}"""
 
-    def __init__(self, *, url: str, reason: object, may_arrive: bool = False) -> None:
-        fate = (
-            "The job may still arrive: send it again under the same id, and it runs once."
-            if may_arrive
-            else "Nothing was sent."
-        )
+    def __init__(
+        self, *, url: str, reason: object, may_arrive: bool = False, fate: str = ""
+    ) -> None:
+        if not fate:
+            fate = (
+                "The job may still arrive: send it again under the same id, and it runs once."
+                if may_arrive
+                else "Nothing was sent."
+            )
         super().__init__(url=url, reason=str(reason) or type(reason).__name__, fate=fate)
-        self.facts = {"url": url, "reason": reason, "may_arrive": may_arrive}
+        self.facts = {"url": url, "reason": reason, "may_arrive": may_arrive, "fate": fate}
         self.may_arrive = may_arrive
 
 
@@ -184,7 +187,7 @@ class StoreUnavailable(WarrenerError):
 
 class QueueBusy(WarrenerError):
     """Queue {queue!r} has consumers, and going through it needs it alone: stop them, or wait until
-    another replay or purge of it has ended."""
+    another replay of it has ended."""
 
 
 class ResultError(WarrenerError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,8 +69,8 @@ class Publishes(Protocol):
     async def ready(self) -> None:
         """Return if the broker answers."""
 
-    async def spare_channel(self) -> Channel:
-        """A channel of the caller's own, which the caller closes."""
+    def own_channel(self) -> AbstractAsyncContextManager[Channel]:
+        """A channel on a connection of the caller's own."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -87,6 +88,8 @@ class Publisher:
         self._exchanges: set[str] = set()
         self._asking = asyncio.Lock()
         self._link = Link(settings, name, self._declare)
+        self._asking = asyncio.Lock()
+        self._questions = Link(settings, f"{name} (questions)", _nothing)
 
     async def _declare(self, channel: Channel) -> None:
         if self._settings.declare:
@@ -188,36 +191,59 @@ class Publisher:
             return
         if not self._settings.declare:
             raise QueueNotFound(queue=dead)
-        channel = await self._link.spare_channel()
-        try:
+        async with self._question() as channel:
             await topology.declare(channel, [topology.grave(self._settings, queue)])
-        except LOST as error:
-            raise self._link.unavailable(error) from error
-        finally:
-            if not channel.is_closed:
-                await channel.close()
 
     async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
         """Ready messages and consumers of a queue, or None if it does not exist."""
-        channel = await self._link.spare_channel()
-        try:
-            return await channel.queue_declare(queue, passive=True)
-        except aiormq.ChannelNotFoundEntity:
-            return None
-        except LOST as error:
-            raise self._link.unavailable(error) from error
-        finally:
-            if not channel.is_closed:
-                await channel.close()
+        async with self._question() as channel:
+            try:
+                return await channel.queue_declare(queue, passive=True)
+            except aiormq.ChannelNotFoundEntity:
+                return None
+
+    @asynccontextmanager
+    async def _question(self) -> AsyncIterator[Channel]:
+        """A channel for something that may fail and so close it. On a connection of its own, one at a
+        time: aiormq drops its answer to the broker's close when there is much to write, and RabbitMQ
+        then closes the connection when the channel's number is used again (seen with 300 publishes
+        under way)."""
+        await self._link.channel()  # what we know of is declared first
+        async with self._asking:
+            channel = await self._questions.spare_channel()
+            try:
+                yield channel
+            except LOST as error:
+                raise self._questions.unavailable(error) from error
+            finally:
+                if not channel.is_closed:
+                    await channel.close()
 
     async def ready(self) -> None:
         """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""
         await self._link.channel()
 
-    async def spare_channel(self) -> Channel:
-        """A channel of the caller's own; see Link.spare_channel."""
-        return await self._link.spare_channel()
+    @asynccontextmanager
+    async def own_channel(self) -> AsyncIterator[Channel]:
+        """A channel on a connection of the caller's own. Raises BrokerUnavailable."""
+        await self._link.channel()
+        link = Link(self._settings, "warrener pass", _nothing)
+        try:
+            channel = await link.channel()
+            try:
+                yield channel
+            finally:
+                # Closing the connection alone might not wait for the last acknowledgement.
+                if not channel.is_closed:
+                    await channel.close()
+        finally:
+            await link.close()
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        await self._questions.close()
         await self._link.close()
+
+
+async def _nothing(_: Channel) -> None:
+    """A link that declares nothing."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from warrener import Warrener
 from warrener.app import load_app
-from warrener.replaying import Selection
+from warrener.client import Client
+from warrener.replaying import Replayer, Selection
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.worker import Worker, WorkerSettings
@@ -47,6 +48,8 @@ class Provocation:
     """Where it is tried, instead of the servers that are there."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Of the command line's environment, besides the place's own."""
+    consumed: str | None = None
+    """This queue has a consumer meanwhile."""
     needs: tuple[str, ...] | None = None
     """`warrener` with these arguments runs meanwhile, and says that it is ready."""
 
@@ -82,6 +85,18 @@ def with_options(**options: Any) -> InPython:
 
 async def _load(path: str, _: Warrener) -> object:
     return load_app(path)
+
+
+def replay_all(queue: str) -> Provocation:
+    """A replay of all dead letters of a queue."""
+
+    async def call(app: Warrener) -> object:
+        client = app.backend()
+        assert isinstance(client, Client)
+        return await Replayer(client).replay(queue, Selection(everything=True))
+
+    request = Request("POST", f"/dead-letters/{queue}/replay", json={"all": True})
+    return Provocation(call, request, ("dead", "replay", queue, "--all"))
 
 
 async def _app_with_a_wrong_setting(_: Warrener) -> object:
@@ -225,6 +240,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         _select_nothing,
         Request("POST", f"/dead-letters/{FAST}/replay", json={}),
         ("dead", "replay", FAST),
+    ),
+    "a replay for a queue that nobody declared": replay_all(_NOWHERE),
+    "a replay of a dead queue that somebody consumes": replace(
+        replay_all(FAST), consumed=f"{FAST}.dead"
     ),
     "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
     "a RabbitMQ that is not there": replace(_ANY, where=no_rabbitmq),

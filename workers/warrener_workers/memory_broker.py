@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import cast
 
 from aiormq import spec
@@ -87,7 +88,7 @@ class MemoryBroker:
     async def ready(self) -> None:
         """It always is."""
 
-    async def spare_channel(self) -> Channel:
+    def own_channel(self) -> AbstractAsyncContextManager[Channel]:
         """There are no channels. Raises ConfigurationError."""
         raise ConfigurationError(message="the in-memory broker has no channels: use a real one")
 
