@@ -86,7 +86,7 @@ class Publisher:
         self._own = sorted(set(queues))
         self._known = set(self._own) if settings.declare else set()
         self._exchanges: set[str] = set()
-        self._asking = asyncio.Lock()
+        self._learning = asyncio.Lock()
         self._link = Link(settings, name, self._declare)
         self._asking = asyncio.Lock()
         self._questions = Link(settings, f"{name} (questions)", _nothing)
@@ -162,25 +162,22 @@ class Publisher:
     async def _require(self, queue: str) -> None:
         # The ladder takes any routing key, so that a delayed job for a queue that does not exist
         # would only be noticed when its time has come.
-        async with self._asking:
+        async with self._learning:
             if queue not in self._known and await self.depth(queue) is None:
                 raise QueueNotFound(queue=queue)
             self._known.add(queue)
 
     async def _require_exchange(self, exchange: str) -> None:
-        # On a channel of its own: a publish to an exchange that does not exist closes its channel, and
-        # nobody could tell what has become of the other messages in flight there.
-        async with self._asking:
+        # Asked first: a publish to an exchange that does not exist closes its channel, and nobody could
+        # tell what has become of the other messages in flight there.
+        async with self._learning:
             if exchange in self._exchanges:
                 return
-            channel = await self._link.spare_channel()
-            try:
-                await channel.exchange_declare(exchange, passive=True)
-            except aiormq.ChannelNotFoundEntity as error:
-                raise ExchangeNotFound(exchange=exchange) from error
-            finally:
-                if not channel.is_closed:
-                    await channel.close()
+            async with self._question() as channel:
+                try:
+                    await channel.exchange_declare(exchange, passive=True)
+                except aiormq.ChannelNotFoundEntity as error:
+                    raise ExchangeNotFound(exchange=exchange) from error
             self._exchanges.add(exchange)
 
     async def require_dead_queue(self, queue: str) -> None:
