@@ -18,13 +18,12 @@ from typing import Any
 
 import orjson
 
-from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener, transitions
+from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
 from warrener.client import Client, Submission
-from warrener.dead_letters import DeadLetter, DeadLetterIndex, read, revive
+from warrener.dead_letters import DeadLetter, DeadLetterIndex
 from warrener.errors import WarrenerError
 from warrener.presence import PresenceBoard
-from warrener.publishing import Outgoing
-from warrener.replaying import ReplayReport, Selection
+from warrener.replaying import Replayer, ReplayReport, Selection
 from warrener.store import Store
 from warrener.transitions import Runner
 
@@ -157,22 +156,12 @@ class WarrenerTest:
         """The dead letters of a queue, the newest first."""
         return await DeadLetterIndex(self.app.settings, self._store).page(queue)
 
-    async def replay(self, queue: str, selection: Selection) -> ReplayReport:
-        """Replay dead letters of a queue: they run at the next drain() or advance()."""
-        report = ReplayReport(queue)
-        for message in self._broker.take_dead(queue):
-            letter = read(message, queue)
-            report.seen += 1
-            if not selection.takes(letter):
-                self._broker.dead[queue].append(message)
-                report.kept += 1
-                continue
-            await self._broker.publish_many([Outgoing(revive(message), queue)])
-            await self._store.apply([transitions.replay(message, queue)])
-            await DeadLetterIndex(self.app.settings, self._store).remove(queue, [letter.id])
-            report.replayed += 1
-            report.job_ids.append(letter.job_id)
-        return report
+    async def replay(
+        self, queue: str, selection: Selection, *, limit: int | None = None, dry_run: bool = False
+    ) -> ReplayReport:
+        """Replay dead letters of a queue, at most `limit`: they run at the next drain() or advance()."""
+        replayer = Replayer(self._client, self._broker.one_pass)
+        return await replayer.replay(queue, selection, limit=limit, dry_run=dry_run)
 
     def note(self, submission: Submission, job_id: str) -> None:
         """A job was submitted."""
