@@ -5,12 +5,13 @@ where it is raised, which stay on the error as attributes.
 
     WarrenerError
     ├── ConfigurationError
-    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError · JobIdError
+    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError
+    │   ├── TaskNameError · JobIdError · IdempotencyKeyError
     │   ├── TopologyMismatch · BrokerRefusedLogin
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
     │   ├── InvalidArguments · UnknownTask · InvalidDelay · PayloadTooLarge
-    │   ├── QueueNotFound · PublishRefused · PublishTimeout
+    │   ├── QueueNotFound · ExchangeNotFound · PublishRefused · PublishTimeout
     │   ├── IdempotencyConflict
     │   └── PartlySubmitted
     ├── BrokerUnavailable                  .may_arrive, as above
@@ -39,10 +40,19 @@ class WarrenerError(Exception):
         self.facts = facts
         for name, value in facts.items():
             setattr(self, name, value)
-        super().__init__(" ".join(inspect.getdoc(type(self)).format(**facts).split()))  # type: ignore[union-attr]
+        super().__init__(_message(type(self), facts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.facts))
+
+
+def _message(kind: type[WarrenerError], facts: dict[str, Any]) -> str:
+    if WarrenerError.__doc__ is None:
+        # `python -OO` has dropped the docstrings: the bare facts, then.
+        if facts.keys() == {"message"}:
+            return str(facts["message"])
+        return f"{kind.__name__}: {', '.join(f'{name}={facts[name]!r}' for name in facts)}"
+    return " ".join((inspect.getdoc(kind) or "").format(**facts).split())
 
 
 def _rebuild(kind: type[WarrenerError], facts: dict[str, Any]) -> WarrenerError:
@@ -83,6 +93,16 @@ class QueueNameError(ConfigurationError):
 
 class JobIdError(ConfigurationError):
     """{job_id!r} is no job id: use 1 to 128 letters, digits and . _ : ~ -"""
+
+
+class TaskNameError(ConfigurationError):
+    """{task!r} is no task name: {reason}. Use 1 to 255 bytes of text without control characters, such
+    as shop.mail."""
+
+
+class IdempotencyKeyError(ConfigurationError):
+    """{key!r} is no idempotency key: {reason}. Use 1 to 1,024 bytes of text that name this one job, such
+    as order-17."""
 
 
 class TopologyMismatch(ConfigurationError):
@@ -128,6 +148,11 @@ class PayloadTooLarge(SubmissionError):
 class QueueNotFound(SubmissionError):
     """Queue {queue!r} does not exist on the broker, so nothing was sent or changed: start its worker
     or run `warrener topology declare`."""
+
+
+class ExchangeNotFound(SubmissionError):
+    """Exchange {exchange!r} does not exist on the broker, so nothing was sent: run `warrener topology
+    declare` with the rights to do so, or leave declare=False out."""
 
 
 class PublishRefused(SubmissionError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiormq.abc import DeliveredMessage
 
@@ -20,7 +21,7 @@ from .messages import Malformed, Message, decode
 from .publishing import Outgoing
 from .records import JobStatus
 from .states import State
-from .taking import one_pass
+from .taking import Passes, one_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,12 @@ class _Letter:
 
 
 class Replayer:
-    """Replays the dead letters of one app's queues."""
+    """Replays the dead letters of one app's queues; `passes` are by default RabbitMQ's."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, passes: Passes | None = None) -> None:
+        publisher, settings = client.publisher, client.settings
         self._client = client
+        self._passes = passes or partial(one_pass, publisher, settings, alone=True)
         self._names = topology.Names(client.settings.namespace)
         self.index = DeadLetterIndex(client.settings, client.store)
 
@@ -96,8 +99,7 @@ class Replayer:
         in its order. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
         report = ReplayReport(queue)
         dead_queue = self._names.dead_queue(queue)
-        publisher, settings = self._client.publisher, self._client.settings
-        async with one_pass(publisher, settings, dead_queue, alone=True) as one:
+        async with self._passes(dead_queue) as one:
             async for group in one.groups():
                 letters = [_Letter(delivered, queue) for delivered in group]
                 report.seen += len(letters)

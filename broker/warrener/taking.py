@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from copy import copy
+from typing import Protocol
 
 import aiormq
 from aiormq.abc import DeliveredMessage
@@ -22,6 +23,22 @@ WINDOW = 100
 """Messages held at once: few, since what is held when this process dies comes back out of order."""
 SILENCE = 2.0
 """Seconds without a message after which those that were counted are taken to have gone elsewhere."""
+
+
+class Going(Protocol):
+    """What replaying needs of a pass; the double for tests has it as well."""
+
+    def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
+        """What the queue has now, group by group."""
+
+    async def settle(
+        self, group: list[DeliveredMessage], keep: Iterable[DeliveredMessage] = ()
+    ) -> None:
+        """Done with this group; those to `keep` go to the end of the queue."""
+
+
+Passes = Callable[[str], AbstractAsyncContextManager[Going]]
+"""Begins a pass through the queue of this name."""
 
 
 class Pass:

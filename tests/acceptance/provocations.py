@@ -36,6 +36,7 @@ class Request:
     json: Any = None
     content: str | None = None
     kind: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,12 @@ def _no_such_vhost(place: Place) -> Place:
 
 def _classic(place: Place) -> Place:
     return replace(place, extra={**place.extra, "queue_type": "classic"})
+
+
+def _nothing_declared(place: Place) -> Place:
+    return replace(
+        place, namespace="test-nothing-declared", extra={**place.extra, "declare": False}
+    )
 
 
 def no_rabbitmq(place: Place) -> Place:
@@ -248,6 +255,14 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a job id with other characters": Provocation(
         with_options(id="scan 7"), cli=submit("shop.add", "a=1", "--id", "scan 7")
     ),
+    "a task name that no message could carry": Provocation(
+        by_name(_LONG), post(task=_LONG), submit(_LONG)
+    ),
+    "an empty idempotency key": Provocation(
+        with_options(idempotency_key=""),
+        replace(post(**JOB), headers={"Idempotency-Key": ""}),
+    ),
+    "an idempotency key that is no text": Provocation(with_options(idempotency_key="\ud800")),
     "an id that does not exist": Provocation(
         lambda app: app.job("never-sent").status(),
         Request("GET", "/jobs/never-sent"),
@@ -272,6 +287,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         where=no_redis,
     ),
     "a queue that exists with other arguments": replace(_ANY, where=_classic),
+    "a broker on which nothing was declared, with `declare=False`": replace(
+        _ANY, where=_nothing_declared
+    ),
     "a setting that does not fit": Provocation(
         _app_with(heartbeat="often"), cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
     ),

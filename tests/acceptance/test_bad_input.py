@@ -118,7 +118,8 @@ async def test_http_answers_what_the_table_says(place: Place, case: str) -> None
     assert wanted.http is not None
     it = wanted.http
     body = {"json": it.json} if it.content is None else {"content": it.content}
-    headers = {} if it.json is not None else {"Content-Type": it.kind}
+    kind = {} if it.json is not None else {"Content-Type": it.kind}
+    headers = {**kind, **it.headers}
     async with _meanwhile(place, wanted), wanted.where(place).http() as http:
         response = await http.request(it.method, it.path, headers=headers, **body)
     problem = response.json()
