@@ -15,6 +15,8 @@ from warrener import JobStatus, State
 from warrener.client import Client
 from warrener.dead_letters import DeadLetter, DeadLetterIndex
 from warrener.settings import Settings
+from warrener.topology import Names, stage
+from warrener_workers.nodes import RabbitNode
 
 OTHERS = ("default", "shop.slow")
 
@@ -72,6 +74,47 @@ async def test_a_reject_by_somebody_else(amqp_url: str, redis_url: str) -> None:
             status, letter = await _ended(client, handle.id)
         assert (status.state, letter.queue) == (State.FAILURE, "shop.fast")
         assert "rejected by something other than Warrener" in letter.error.message
+
+
+async def test_a_message_that_comes_back_too_often(
+    amqp_url: str, redis_url: str, rabbit: RabbitNode
+) -> None:
+    """A policy of somebody else's sets a low delivery limit, which wins over our high one."""
+    vhost = amqp_url.rpartition("/")[2]
+    policy = {"pattern": "^shop.fast$", "definition": {"delivery-limit": 1}, "apply-to": "queues"}
+    async with client_of(amqp_url, redis_url) as client:
+        handle = await shop.add.send(1)
+        rabbit.manage("PUT", f"/api/policies/{vhost}/low", policy)
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await connection.channel()
+            queue = await channel.get_queue("shop.fast", ensure=False)
+            async with asyncio.timeout(20), queue.iterator() as messages:
+                async for message in messages:
+                    await message.nack(requeue=True)
+                    if message.headers.get("x-delivery-count"):
+                        break
+        async with running_worker("tests.contract.shop:app", OTHERS, amqp_url, redis_url):
+            status, letter = await _ended(client, handle.id)
+        assert (status.state, letter.queue) == (State.FAILURE, "shop.fast")
+        assert "delivered too often" in letter.error.message
+
+
+async def test_a_queue_unbound_while_a_delayed_job_waits_for_it(
+    amqp_url: str, redis_url: str
+) -> None:
+    async with client_of(amqp_url, redis_url) as client:
+        lost = await shop.add.options(countdown=1.0).send(1)
+        names = Names(client.settings.namespace)
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await (await connection.channel()).get_underlay_channel()
+            for binding in stage(client.settings, "shop.fast").bindings:
+                if binding.source in (names.deliver, names.jobs):
+                    await channel.queue_unbind(binding.queue, binding.source, binding.key)
+        async with running_worker("tests.contract.shop:app", OTHERS, amqp_url, redis_url):
+            behind = await shop.homeless.options(countdown=1.2).send()
+            status, letter = await _ended(client, lost.id)
+            assert (status.state, letter.reason) == (State.FAILURE, "undelivered")
+            assert await behind.result(timeout=10) == "default"
 
 
 @pytest.mark.parametrize("body", [b"\x00\xff", b'{"kwargs": {"a": 1}}'])
