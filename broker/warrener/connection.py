@@ -21,30 +21,63 @@ log = logging.getLogger(__name__)
 LOST = (aiormq.AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
 """What a broker that is gone or going raises, whatever was being asked of it. RuntimeError: aiormq
 says so of a connection that closes while it opens."""
+REFUSED = (
+    aiormq.ProbableAuthenticationError,
+    aiormq.AuthenticationError,
+    aiormq.ConnectionNotAllowed,
+)
+"""What a broker raises that does not let this user in."""
 
 
-async def connect(settings: Settings, name: str) -> AbstractConnection:
-    """Open a connection that RabbitMQ lists under `name`.
+class Nodes:
+    """The broker's nodes, tried in turn: `WARRENER_AMQP_URL` may name several of one cluster."""
 
-    Raises BrokerUnavailable when nobody answers in time, BrokerRefusedLogin when somebody says no.
-    """
-    url = URL(settings.amqp_url.get_secret_value())
-    if "heartbeat" not in url.query:
-        url = url.update_query(heartbeat=str(settings.heartbeat))
-    try:
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._urls = [URL(url) for url in settings.amqp_urls]
+        self._next = 0
+
+    async def connect(self) -> AbstractConnection:
+        """Open a connection that RabbitMQ lists under the name, to the first node that answers; after
+        a loss that is the one behind the one lost.
+
+        Raises BrokerUnavailable when nobody answers in time, BrokerRefusedLogin when, of those that
+        answer, somebody says no.
+        """
+        faults: list[tuple[URL, BaseException]] = []
+        for _ in self._urls:
+            url = self._urls[self._next]
+            # Before the attempt, so that a node that hangs until the caller gives up is not the first
+            # one again.
+            self._next = (self._next + 1) % len(self._urls)
+            try:
+                return await self._open(url)
+            except (*REFUSED, *LOST) as error:
+                faults.append((url, error))
+        raise self._fault(faults) from faults[-1][1]
+
+    async def _open(self, url: URL) -> AbstractConnection:
+        if "heartbeat" not in url.query:
+            url = url.update_query(heartbeat=str(self._settings.heartbeat))
         return await aio_pika.connect(
             url,
-            timeout=settings.connect_timeout,
-            client_properties={"connection_name": name},
+            timeout=self._settings.connect_timeout,
+            client_properties={"connection_name": self._name},
         )
-    except (
-        aiormq.ProbableAuthenticationError,
-        aiormq.AuthenticationError,
-        aiormq.ConnectionNotAllowed,
-    ) as error:
-        raise BrokerRefusedLogin(url=settings.shown_amqp_url, reason=str(error)) from error
-    except LOST as error:
-        raise BrokerUnavailable(url=settings.shown_amqp_url, reason=error) from error
+
+    def _fault(self, faults: list[tuple[URL, BaseException]]) -> WarrenerError:
+        said = [(url, str(error) or type(error).__name__) for url, error in faults]
+        # One node is named by the message already.
+        alone = len(faults) == 1
+        reason = said[0][1] if alone else "; ".join(f"{_place(url)}: {text}" for url, text in said)
+        if any(isinstance(error, REFUSED) for _, error in faults):
+            return BrokerRefusedLogin(url=self._settings.shown_amqp_url, reason=reason)
+        return BrokerUnavailable(url=self._settings.shown_amqp_url, reason=reason)
+
+
+def _place(url: URL) -> str:
+    return f"{url.host}:{url.port}" if url.port else str(url.host)
 
 
 async def open_channel(connection: AbstractConnection) -> Channel:
@@ -69,6 +102,7 @@ class Link:
     ) -> None:
         self._settings = settings
         self._name = name
+        self._nodes = Nodes(settings, name)
         self._prepare = prepare
         self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
@@ -98,7 +132,7 @@ class Link:
         try:
             if self._connection is None or self._connection.is_closed or self._lost():
                 await self.close()
-                self._connection = await connect(self._settings, self._name)
+                self._connection = await self._nodes.connect()
             channel = await open_channel(self._connection)
             await self._prepare(channel)
             return channel

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
 from .errors import ConfigurationError
 
+# Only before a URL: a password may hold a comma.
+_BETWEEN_URLS = re.compile(r"\s*,\s*(?=amqps?://)")
+
 
 class Settings(BaseSettings):
     """What producers and workers must agree on, and how long they wait. All times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="WARRENER_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WARRENER_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    """RabbitMQ's URL, or those of a cluster's nodes separated by commas: tried in turn."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Prefix of every exchange, shared queue and Redis key."""
@@ -45,15 +52,33 @@ class Settings(BaseSettings):
     neighbour_grace: float = Field(5.0, ge=0)
     """How long the other jobs of a child get to finish before it is killed for one of them."""
 
+    @field_validator("amqp_url")
+    @classmethod
+    def _can_be_read(cls, value: SecretStr) -> SecretStr:
+        urls = _BETWEEN_URLS.split(value.get_secret_value().strip())
+        for number, url in enumerate(urls, 1):
+            if not _is_amqp(url):
+                which = f"URL {number} of {len(urls)}" if len(urls) > 1 else "it"
+                raise ValueError(
+                    f"{which} is not of the form amqp://user:password@host:port/vhost (in user, "
+                    "password and vhost write @ as %40, / as %2F, : as %3A and a comma as %2C)"
+                )
+        return value
+
     @property
     def presence_lifetime(self) -> float:
         """Seconds after its last beat at which a worker counts as dead."""
         return 3 * self.beat
 
     @property
+    def amqp_urls(self) -> list[str]:
+        """The URLs of RabbitMQ's nodes, passwords and all."""
+        return _BETWEEN_URLS.split(self.amqp_url.get_secret_value().strip())
+
+    @property
     def shown_amqp_url(self) -> str:
-        """The broker's URL without its password."""
-        return without_password(self.amqp_url.get_secret_value())
+        """The broker's URL, or all of them, without the passwords."""
+        return ", ".join(map(without_password, self.amqp_urls))
 
     @property
     def shown_redis_url(self) -> str:
@@ -71,6 +96,18 @@ def read_settings(**arguments: Any) -> Settings:
             message=f"Settings do not fit: {'; '.join(faults)}. They come from Warrener(...) and from "
             "WARRENER_* in the environment."
         ) from None
+
+
+def _is_amqp(url: str) -> bool:
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return False
+    # Otherwise another URL was meant that lacks its amqp://, and its password would be shown as a
+    # part of the virtual host.
+    authority, _, vhost = url.partition("://")[2].partition("?")[0].partition("/")
+    alone = "," not in authority.rpartition("@")[2] and not set("@,/") & set(vhost)
+    return parsed.scheme in ("amqp", "amqps") and bool(parsed.host) and alone
 
 
 def without_password(url: str) -> str:
