@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.error
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.support import PATIENCE
 from warrener_workers.nodes import InstalledRabbit, RabbitNode
@@ -23,38 +21,29 @@ class Cluster:
 
     nodes: Sequence[RabbitNode]
 
-    def urls(self, first: RabbitNode) -> str:
+    def urls(self, first: RabbitNode, vhost: str) -> str:
         """The nodes' addresses as one setting, one of them first."""
-        return ",".join(node.amqp_url for node in sorted(self.nodes, key=lambda n: n is not first))
+        nodes = sorted(self.nodes, key=lambda node: node is not first)
+        return ",".join(node.amqp_url + vhost for node in nodes)
 
-    def others(self, than: RabbitNode) -> list[RabbitNode]:
-        """All nodes but one."""
-        return [node for node in self.nodes if node is not than]
+    def leader(self, queue: str, vhost: str) -> RabbitNode:
+        """The node that leads a quorum queue; some seconds after a change, the one before."""
+        said = self.nodes[0].manage("GET", f"/api/queues/{vhost}/{queue}")["leader"]
+        return next(node for node in self.nodes if said == f"{node.name}@localhost")
 
-    def leader(self, queue: str) -> RabbitNode:
-        """The node that leads a quorum queue, when all are up."""
-        name = self.queue(self.nodes[0], queue)["leader"].partition("@")[0]
-        return next(node for node in self.nodes if node.name == name)
-
-    def queue(self, asked: RabbitNode, queue: str) -> dict[str, Any]:
-        """What a node's management API says of a queue in the virtual host /."""
-        found: dict[str, Any] = asked.manage("GET", f"/api/queues/%2f/{queue}")
-        return found
-
-    async def whole(self, queue: str) -> None:
-        """Wait until every node serves and takes part in a queue."""
+    async def whole(self) -> None:
+        """Wait until each node can be lost without a quorum queue losing its majority."""
         async with asyncio.timeout(2 * PATIENCE):
-            while not self._serves(queue):  # noqa: ASYNC110 — nothing announces it
+            while not all(map(_can_be_lost, self.nodes)):  # noqa: ASYNC110 — nothing announces it
                 await asyncio.sleep(0.1)
 
-    def _serves(self, queue: str) -> bool:
-        try:
-            return all(
-                len(self.queue(node, queue).get("online", ())) == len(self.nodes)
-                for node in self.nodes
-            )
-        except (KeyError, OSError, urllib.error.HTTPError):
-            return False
+
+def _can_be_lost(node: RabbitNode) -> bool:
+    try:
+        node.manage("GET", "/api/health/checks/node-is-quorum-critical")
+    except OSError:  # HTTPError is one
+        return False
+    return True
 
 
 @contextmanager
