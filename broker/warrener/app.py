@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
 import time
 import weakref
@@ -15,6 +14,7 @@ from .calls import encode_unchecked
 from .client import Backend, Client, Submission
 from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
 from .handles import JobHandle
+from .imports import import_module
 from .middleware import Middleware, RunCall, compose
 from .settings import Settings, read_settings
 from .sync import Portal
@@ -48,7 +48,7 @@ class Warrener:
         self.settings = settings or read_settings(**overrides)
         self.lifespan = lifespan
         self.run_middleware = tuple(run)
-        self.portal = Portal()
+        self.portal = Portal(self.close)
         self._send_middleware = tuple(send)
         self._include = list(include)
         self._tasks: dict[str, Task[..., Any]] = {}
@@ -78,16 +78,14 @@ class Warrener:
         """All tasks by name, after importing what `include` names. Raises AppImportError."""
         while self._include:
             module = self._include[0]
-            try:
-                importlib.import_module(module)
-            except ImportError as error:
-                raise AppImportError(path=module, reason=error) from error
+            import_module(module, module)
             self._include.remove(module)
         return self._tasks
 
     def queue_of(self, task: Task[..., Any]) -> str:
         """The queue on which a task's jobs run."""
-        return task.settings.queue or self.settings.default_queue
+        chosen = task.settings.queue
+        return self.settings.default_queue if chosen is None else chosen
 
     @property
     def queues(self) -> list[str]:
@@ -148,11 +146,12 @@ class Warrener:
     async def _submission(self, signature: Signature[Any]) -> Submission:
         options: Options = signature.chosen
         task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
+        queue = options.queue
         if task is not None:
-            queue = options.queue or self.queue_of(task)
+            queue = self.queue_of(task) if queue is None else queue
             body = task.schema.encode(task.schema.bind(signature.args, signature.kwargs))
         else:
-            queue = options.queue or await self._queue_by_name(signature.task)
+            queue = await self._queue_by_name(signature.task) if queue is None else queue
             body = encode_unchecked(signature.args, signature.kwargs, signature.task)
         delay = options.delay(time.time())
         key = options.idempotency_key
@@ -235,10 +234,10 @@ def load_app(path: str) -> Warrener:
         raise AppImportError(path=path, reason="it is not of the form module:attribute")
     if "" not in sys.path:
         sys.path.insert(0, "")
+    module = import_module(module_name, path)
     try:
-        module = importlib.import_module(module_name)
         app = getattr(module, attribute)
-    except (ImportError, AttributeError) as error:
+    except AttributeError as error:
         raise AppImportError(path=path, reason=error) from error
     if not isinstance(app, Warrener):
         raise AppImportError(path=path, reason=f"it is a {type(app).__name__}, not a Warrener")

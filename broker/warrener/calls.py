@@ -17,6 +17,10 @@ from typing_extensions import TypedDict
 from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
 
+DEEPEST = 200
+"""Levels of arrays and objects that pydantic's JSON parser reads."""
+TOO_DEEP = f"nested more than {DEEPEST} levels deep"
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -116,8 +120,9 @@ class CallSchema:
         """The same for values that come out of JSON, where a datetime is text and a set an array."""
         try:
             text = to_json(self._by_name(args, kwargs))
+            _check_depth(text)
         except ValueError as error:
-            raise self._invalid(f"JSON cannot carry them: {error}") from error
+            raise self._invalid(_cannot_be_carried(error)) from error
         return self._checked(lambda: self._arguments.validate_json(text))
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +143,7 @@ class CallSchema:
             return Call(validate())
         except ValidationError as error:
             problems = [
-                {"at": ".".join(map(str, e["loc"])) or "arguments", "message": e["msg"]}
+                _problem(e["loc"], e["type"], e["msg"])
                 for e in error.errors(include_url=False, include_context=False, include_input=False)
             ]
             reason = "; ".join(f"{p['at']}: {p['message']}" for p in problems)
@@ -153,15 +158,19 @@ class CallSchema:
     def encode(self, call: Call) -> bytes:
         """Checked arguments as the body of a message."""
         try:
-            return b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
+            text = b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
+            _check_depth(text)
+            return text
         except ValueError as error:
-            raise self._invalid(f"JSON cannot carry them: {error}") from error
+            raise self._invalid(_cannot_be_carried(error)) from error
 
     def encode_result(self, result: Any) -> bytes:
         """A result, checked against the function's return type, as JSON. Raises ValueError."""
         if result is None and self._hints.get("return", Any) in (None, type(None), Any):
             return b"null"
-        return _dump(self._result, self._result.validate_python(result))
+        text = _dump(self._result, self._result.validate_python(result))
+        _check_depth(text)
+        return text
 
     def decode_result(self, value: Any) -> Any:
         """A result's JSON value as the type that the signature says."""
@@ -174,9 +183,11 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
     """Arguments of a task that is not known here, as the body of a message; its worker checks them.
     Raises InvalidArguments for what JSON cannot carry."""
     try:
-        return to_json({"args": list(args), "kwargs": dict(kwargs)}, inf_nan_mode="strings")
+        text = to_json({"args": list(args), "kwargs": dict(kwargs)}, inf_nan_mode="strings")
+        _check_depth(text)
+        return text
     except (ValueError, TypeError) as error:
-        reason = f"JSON cannot carry them: {error}"
+        reason = _cannot_be_carried(error)
         problems = [{"at": "arguments", "message": reason}]
         raise InvalidArguments(task=task, reason=reason, problems=problems) from error
 
@@ -184,7 +195,7 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
 def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in a message's body. Raises ValueError with what is wrong."""
     try:
-        content = from_json(body, allow_inf_nan=False)
+        content = read_json(body)
     except ValueError as error:
         raise ValueError(f"the body is no JSON: {error}") from error
     if not isinstance(content, dict):
@@ -199,6 +210,32 @@ def _dump(adapter: TypeAdapter[Any], value: Any) -> bytes:
     # JSON has no infinity: as text it arrives again. And pydantic's own JSON, here and below, keeps whole
     # numbers beyond 64 bits, which other parsers turn into floats.
     return to_json(adapter.dump_python(value, mode="json"), inf_nan_mode="strings")
+
+
+def _problem(loc: tuple[int | str, ...], kind: str, message: str) -> dict[str, str]:
+    if kind == "recursion_depth_exceeded":  # each of hundreds of levels is in its place
+        loc, message = loc[:1], TOO_DEEP
+    return {"at": ".".join(map(str, loc)) or "arguments", "message": message}
+
+
+def _check_depth(text: bytes) -> None:
+    """Raise ValueError for JSON so deep that whoever gets it could not read it."""
+    # Counting costs next to nothing, and is enough for all but large arguments.
+    if text.count(b"[") + text.count(b"{") > DEEPEST:
+        read_json(text)
+
+
+def read_json(text: bytes | str) -> Any:
+    """The value of a JSON text. Raises ValueError, also for what is nested too deeply."""
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValueError(TOO_DEEP if "recursion limit" in str(error) else str(error)) from error
+
+
+def _cannot_be_carried(error: Exception) -> str:
+    said = TOO_DEEP if "depth exceeded" in str(error) else str(error)
+    return f"JSON cannot carry them: {said}"
 
 
 def _jsonable(value: Any) -> Any:

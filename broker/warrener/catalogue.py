@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from .fields import known
 from .settings import Settings
 from .store import Store
 
@@ -41,10 +42,14 @@ class Catalogue:
         """The entry of one task, or None."""
         async with self._store.reachable():
             text = await self._store.client.hget(self._key, task)
-        return CatalogueEntry(**orjson.loads(text)) if text else None
+        return _entry(text) if text else None
 
     async def all(self) -> list[CatalogueEntry]:
         """All entries, by name."""
         async with self._store.reachable():
             texts = await self._store.client.hvals(self._key)
-        return sorted((CatalogueEntry(**orjson.loads(t)) for t in texts), key=lambda e: e.name)
+        return sorted(map(_entry, texts), key=lambda entry: entry.name)
+
+
+def _entry(text: bytes | str) -> CatalogueEntry:
+    return CatalogueEntry(**known(CatalogueEntry, orjson.loads(text)))

@@ -134,9 +134,12 @@ class Client:
         reservation = transitions.reserve(
             message.job_id, fingerprint, message.task, submission.queue, message.created
         )
-        [[answer]] = await self.store.apply([reservation])
+        [[answer, *_]] = await self.store.apply([reservation])
         if answer == b"conflict":
             raise IdempotencyConflict(job_id=message.job_id)
+        if answer == b"broken":
+            reason = f"the record of job {message.job_id} cannot be used"
+            raise StoreUnavailable(url=self.settings.shown_redis_url, reason=reason)
         return fingerprint, answer == b"exists"
 
     async def _record(self, moves: list[transitions.Transition]) -> None:

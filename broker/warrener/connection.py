@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import cast
 
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection
+from aiormq import spec
 from aiormq.channel import Channel
 from yarl import URL
 
 from .errors import BrokerRefusedLogin, BrokerUnavailable, WarrenerError
+from .reading import CarefulConnection
 from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOST = (aiormq.AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
-"""What a broker that is gone or going raises, whatever was being asked of it. RuntimeError: aiormq
-says so of a connection that closes while it opens."""
+NOT_ALLOWED = 530
+LOST = (
+    aiormq.AMQPError,
+    ConnectionError,
+    OSError,
+    asyncio.TimeoutError,
+    RuntimeError,
+    StopAsyncIteration,
+)
+"""What a broker that is gone or going raises, whatever was being asked of it. aiormq says RuntimeError or
+StopAsyncIteration of a connection that closes while it opens."""
+
 REFUSED = (
     aiormq.ProbableAuthenticationError,
     aiormq.AuthenticationError,
     aiormq.ConnectionNotAllowed,
 )
-"""What a broker raises that does not let this user in."""
+"""What a broker raises that does not let this user in; LOST has them as well."""
 
 
 class Nodes:
@@ -45,7 +57,7 @@ class Nodes:
         Raises BrokerUnavailable when nobody answers in time, BrokerRefusedLogin when, of those that
         answer, somebody says no.
         """
-        faults: list[tuple[URL, BaseException]] = []
+        faults: list[_Fault] = []
         for _ in self._urls:
             url = self._urls[self._next]
             # Before the attempt, so that a node that hangs until the caller gives up is not the first
@@ -53,9 +65,14 @@ class Nodes:
             self._next = (self._next + 1) % len(self._urls)
             try:
                 return await self._open(url)
-            except (*REFUSED, *LOST) as error:
-                faults.append((url, error))
-        raise self._fault(faults) from faults[-1][1]
+            except LOST as error:
+                faults.append(_Fault(url, error))
+        kind = (
+            BrokerRefusedLogin if any(fault.is_for_good for fault in faults) else BrokerUnavailable
+        )
+        alone = len(faults) == 1  # and named by the message already
+        reason = faults[0].reason if alone else "; ".join(map(str, faults))
+        raise kind(url=self._settings.shown_amqp_url, reason=reason) from faults[-1].error
 
     async def _open(self, url: URL) -> AbstractConnection:
         if "heartbeat" not in url.query:
@@ -64,20 +81,40 @@ class Nodes:
             url,
             timeout=self._settings.connect_timeout,
             client_properties={"connection_name": self._name},
+            connection_class=CarefulConnection,
         )
 
-    def _fault(self, faults: list[tuple[URL, BaseException]]) -> WarrenerError:
-        said = [(url, str(error) or type(error).__name__) for url, error in faults]
-        # One node is named by the message already.
-        alone = len(faults) == 1
-        reason = said[0][1] if alone else "; ".join(f"{_place(url)}: {text}" for url, text in said)
-        if any(isinstance(error, REFUSED) for _, error in faults):
-            return BrokerRefusedLogin(url=self._settings.shown_amqp_url, reason=reason)
-        return BrokerUnavailable(url=self._settings.shown_amqp_url, reason=reason)
+
+class _Fault:
+    """Why one node did not let us in."""
+
+    def __init__(self, url: URL, error: BaseException) -> None:
+        self._url = url
+        self.error = error
+        close = _close_seen_by(error)
+        said = str(error) if close is None else close.reply_text
+        self.reason = said or type(error).__name__
+        self.is_for_good = isinstance(error, REFUSED) or (close is not None and _is_for_good(close))
+
+    def __str__(self) -> str:
+        port = f":{self._url.port}" if self._url.port else ""
+        return f"{self._url.host}{port}: {self.reason}"
 
 
-def _place(url: URL) -> str:
-    return f"{url.host}:{url.port}" if url.port else str(url.host)
+def _close_seen_by(error: BaseException) -> spec.Connection.Close | None:
+    """What the broker said when it closed instead of opening. aiormq's error tells only that an answer
+    was not the one expected; the answer itself is left in the frame that raised it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        answer = frame.f_locals.get("frame")
+        if isinstance(answer, spec.Connection.Close):
+            return answer
+    return None
+
+
+def _is_for_good(close: spec.Connection.Close) -> bool:
+    # NOT_ALLOWED is said of a virtual host that does not exist or is not this user's, and also of one
+    # that has as many connections as it may have: only the last passes by itself.
+    return close.reply_code == NOT_ALLOWED and "limit" not in close.reply_text
 
 
 async def open_channel(connection: AbstractConnection) -> Channel:

@@ -49,13 +49,23 @@ def _rebuild(kind: type[WarrenerError], facts: dict[str, Any]) -> WarrenerError:
     return kind(**facts)
 
 
+def _in_words(reason: object) -> str:
+    """What others say of a fault, as the middle of a sentence of ours."""
+    return str(reason).rstrip(" .") or type(reason).__name__
+
+
 class ConfigurationError(WarrenerError):
     """{message}"""
 
 
 class AppImportError(ConfigurationError):
-    """The app {path!r} cannot be imported: {reason}. Give it as module:attribute, from a folder
-    in which `python -c "import module"` works."""
+    """The app {path!r} cannot be imported: {reason}. {remedy}"""
+
+    def __init__(self, *, path: str, reason: object, remedy: str = "") -> None:
+        remedy = remedy or (
+            'Give it as module:attribute, from a folder in which `python -c "import module"` works.'
+        )
+        super().__init__(path=path, reason=_in_words(reason), remedy=remedy)
 
 
 class DuplicateTask(ConfigurationError):
@@ -84,6 +94,9 @@ class TopologyMismatch(ConfigurationError):
 class BrokerRefusedLogin(ConfigurationError):
     """RabbitMQ at {url} refused the login: {reason}. Check user, password and virtual host in
     WARRENER_AMQP_URL."""
+
+    def __init__(self, *, url: str, reason: object) -> None:
+        super().__init__(url=url, reason=_in_words(reason))
 
 
 class WorkerNameTaken(ConfigurationError):
@@ -118,8 +131,8 @@ class QueueNotFound(SubmissionError):
 
 
 class PublishRefused(SubmissionError):
-    """RabbitMQ refused the job {job_id} for {queue!r} ({reason}); it was not accepted. Look at the
-    queue's length limits and the broker's log, then send it again."""
+    """RabbitMQ refused the job {job_id} for {queue!r} ({reason}); it was not accepted. The queue is
+    full, or has no leader at the moment: look at its limits and the broker's log, and send it again."""
 
 
 class PublishTimeout(SubmissionError):
@@ -140,7 +153,7 @@ class PartlySubmitted(SubmissionError):
 
 
 class BrokerUnavailable(WarrenerError):
-    """RabbitMQ at {url} is not available: {reason}. {fate}"""
+    """RabbitMQ at {url} is not available: {reason}. Check WARRENER_AMQP_URL and the server. {fate}"""
 
     def __init__(self, *, url: str, reason: object, may_arrive: bool = False) -> None:
         fate = (
@@ -148,13 +161,16 @@ class BrokerUnavailable(WarrenerError):
             if may_arrive
             else "Nothing was sent."
         )
-        super().__init__(url=url, reason=str(reason) or type(reason).__name__, fate=fate)
+        super().__init__(url=url, reason=_in_words(reason), fate=fate)
         self.facts = {"url": url, "reason": reason, "may_arrive": may_arrive}
         self.may_arrive = may_arrive
 
 
 class StoreUnavailable(WarrenerError):
     """Redis at {url} is not available: {reason}. Check WARRENER_REDIS_URL and the server."""
+
+    def __init__(self, *, url: str, reason: object) -> None:
+        super().__init__(url=url, reason=_in_words(reason))
 
 
 class QueueBusy(WarrenerError):

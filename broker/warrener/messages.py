@@ -17,6 +17,8 @@ from .ids import is_job_id
 
 CONTENT_TYPE = "application/json"
 PERSISTENT = 2
+UNREADABLE = "unreadable"
+"""The content type of a message whose properties could not be decoded (see reading.py)."""
 
 Headers = dict[str, Any]
 
@@ -134,12 +136,18 @@ def _extra(headers: Headers) -> Headers:
 
 def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:
     content_type = (properties.content_type or CONTENT_TYPE).split(";")[0].strip().lower()
+    if content_type == UNREADABLE:
+        return "its properties cannot be read (text that is not UTF-8, or a time after 9999)"
     if content_type != CONTENT_TYPE:
         return f"content type {content_type!r} instead of {CONTENT_TYPE}"
     if job_id and not is_job_id(job_id):
         return "the job id (correlation_id) has characters or a length that are not allowed"
     if properties.message_type and len(properties.message_type) > 255:
         return "the task name is longer than 255 characters"
+    return _header_fault(headers)
+
+
+def _header_fault(headers: Headers) -> str | None:
     for name, least in (("attempt", 1), ("generation", 0), ("parks", 0)):
         value = headers.get(name, least)
         if type(value) is not int or not least <= value < 2**53:

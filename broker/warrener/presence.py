@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from .errors import WorkerNameTaken
+from .fields import known
 from .settings import Settings
 from .store import Store
 
@@ -106,7 +107,7 @@ class PresenceBoard:
                 pipeline.get(self._worker(owner))
             texts = await pipeline.execute()
         return {
-            owner: Presence(**orjson.loads(text))
+            owner: Presence(**known(Presence, orjson.loads(text)))
             for owner, text in zip(wanted, texts, strict=True)
             if text is not None
         }

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from pydantic_core import from_json
 
+from .fields import known
 from .states import State
 
 
@@ -28,7 +29,7 @@ class JobError:
     @classmethod
     def from_json(cls, text: bytes) -> JobError:
         """The opposite of to_json."""
-        return cls(**orjson.loads(text))
+        return cls(**known(cls, orjson.loads(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class JobStatus:
     result_expired: bool
     error: JobError | None
     attempts: list[dict[str, Any]]
-    """The failed attempts so far: attempt, started, finished, worker, error type and message."""
+    """The last failed attempts, as many as fit 16,000 bytes: attempt, started, finished, worker, error
+    type and message."""
     progress: dict[str, Any] | None
     reason: str | None
     """Why it was revoked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,20 +34,24 @@ class Backoff:
         return max(0.0, plain * (1 + uniform(-self.jitter, self.jitter)))
 
 
+Exceptions = type[BaseException] | Collection[type[BaseException]]
+
+
 class Retry:
     """A task's retry policy.
 
     `limit` counts the runs after the first one. `on` names the exceptions that are retried (default:
     every Exception), `give_up_on` those that never are. The waits are `base` × `factor`ⁿ seconds, at
-    most `maximum`, with `jitter` as a fraction. Raises ConfigurationError for values below zero.
+    most `maximum`, with `jitter` as a fraction. Raises ConfigurationError for values below zero, and for
+    what is no exception class.
     """
 
     def __init__(
         self,
         limit: int = 3,
         *,
-        on: tuple[type[BaseException], ...] = (Exception,),
-        give_up_on: tuple[type[BaseException], ...] = (),
+        on: Exceptions = (Exception,),
+        give_up_on: Exceptions = (),
         base: float = 1.0,
         factor: float = 2.0,
         maximum: float = 3600.0,
@@ -58,8 +62,8 @@ class Retry:
                 message="Retry takes no negative numbers, and a jitter of at most 1"
             )
         self.backoff = Backoff(limit, base, factor, maximum, jitter)
-        self.on = on
-        self.give_up_on = give_up_on
+        self.on = _classes(on)
+        self.give_up_on = _classes(give_up_on)
 
     def covers(self, error: BaseException) -> bool:
         """True if this exception is one to retry, whatever the number of attempts so far."""
@@ -74,6 +78,16 @@ class Retry:
         return isinstance(other, Retry) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _classes(given: Exceptions) -> tuple[type[BaseException], ...]:
+    classes: tuple[Any, ...] = (given,) if isinstance(given, type) else tuple(given)
+    for one in classes:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise ConfigurationError(
+                message=f"Retry(on=…, give_up_on=…) take exception classes, not {one!r}"
+            )
+    return classes
 
 
 NEVER = Retry(0)

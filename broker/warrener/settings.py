@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
 from .errors import ConfigurationError
 
+SCHEMES = {"amqp_url": ("amqp", "amqps"), "redis_url": ("redis", "rediss", "unix")}
 # Only before a URL: a password may hold a comma.
 _BETWEEN_URLS = re.compile(r"\s*,\s*(?=amqps?://)")
 
@@ -27,7 +29,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Prefix of every exchange, shared queue and Redis key."""
-    default_queue: str = "default"
+    default_queue: str = Field("default", min_length=1)
     queue_type: Literal["quorum", "classic"] = "quorum"
     declare: bool = True
     """False on brokers where an operator declares the topology ahead."""
@@ -43,8 +45,9 @@ class Settings(BaseSettings):
     dedupe_ttl: float = Field(604_800, gt=0)
     """How long the record of an ended job lives, and so protects from a second run."""
 
-    beat: float = Field(3.0, gt=0)
-    """How often a worker says that it lives; after three silent beats it counts as dead."""
+    beat: float = Field(3.0, ge=0.5)
+    """How often a worker says that it lives; after three silent beats it counts as dead. Its children
+    wait for half of that, which must leave their parent time to be late on a busy machine."""
     grace: float = Field(30.0, ge=0)
     """How long a stopping worker lets running jobs finish."""
     unknown_task_grace: float = Field(600.0, ge=0)
@@ -52,17 +55,17 @@ class Settings(BaseSettings):
     neighbour_grace: float = Field(5.0, ge=0)
     """How long the other jobs of a child get to finish before it is killed for one of them."""
 
-    @field_validator("amqp_url")
+    @field_validator("amqp_url", "redis_url")
     @classmethod
-    def _can_be_read(cls, value: SecretStr) -> SecretStr:
-        urls = _BETWEEN_URLS.split(value.get_secret_value().strip())
+    def _can_be_connected_to(cls, value: SecretStr, field: ValidationInfo) -> SecretStr:
+        schemes = SCHEMES[str(field.field_name)]
+        secret = value.get_secret_value()
+        urls = _apart(secret) if field.field_name == "amqp_url" else [secret]
         for number, url in enumerate(urls, 1):
-            if not _is_amqp(url):
-                which = f"URL {number} of {len(urls)}" if len(urls) > 1 else "it"
-                raise ValueError(
-                    f"{which} is not of the form amqp://user:password@host:port/vhost (in user, "
-                    "password and vhost write @ as %40, / as %2F, : as %3A and a comma as %2C)"
-                )
+            if not _fits(url, schemes):
+                which = "it" if len(urls) == 1 else f"URL {number} of {len(urls)}"
+                wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+                raise PydanticCustomError("url", f"{which} must be a URL that begins with {wanted}")
         return value
 
     @property
@@ -73,7 +76,7 @@ class Settings(BaseSettings):
     @property
     def amqp_urls(self) -> list[str]:
         """The URLs of RabbitMQ's nodes, passwords and all."""
-        return _BETWEEN_URLS.split(self.amqp_url.get_secret_value().strip())
+        return _apart(self.amqp_url.get_secret_value())
 
     @property
     def shown_amqp_url(self) -> str:
@@ -98,16 +101,20 @@ def read_settings(**arguments: Any) -> Settings:
         ) from None
 
 
-def _is_amqp(url: str) -> bool:
+def _apart(urls: str) -> list[str]:
+    return _BETWEEN_URLS.split(urls.strip())
+
+
+def _fits(url: str, schemes: tuple[str, ...]) -> bool:
     try:
         parsed = URL(url)
     except ValueError:
         return False
     # Otherwise another URL was meant that lacks its amqp://, and its password would be shown as a
     # part of the virtual host.
-    authority, _, vhost = url.partition("://")[2].partition("?")[0].partition("/")
-    alone = "," not in authority.rpartition("@")[2] and not set("@,/") & set(vhost)
-    return parsed.scheme in ("amqp", "amqps") and bool(parsed.host) and alone
+    authority, _, path = url.partition("://")[2].partition("?")[0].partition("/")
+    alone = "," not in authority.rpartition("@")[2] and not ("," in path and "@" in path)
+    return parsed.scheme in schemes and (parsed.scheme == "unix" or bool(parsed.host)) and alone
 
 
 def without_password(url: str) -> str:

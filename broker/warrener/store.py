@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -12,7 +13,7 @@ from typing import Any
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from .errors import StoreUnavailable
 from .records import JobStatus, parse_status
@@ -31,17 +32,8 @@ _SCRIPTS = {
 }
 _HASHES = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
 
-# Replies that mean "not now" rather than "you are wrong": the store counts as away.
-_AWAY = (
-    "OOM",
-    "READONLY",
-    "LOADING",
-    "MISCONF",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "NOAUTH",
-    "WRONGPASS",
-)
+_SPOILT = re.compile(r"WRONGTYPE |(ERR )?user_script:\d+: ")
+"""In an error that comes of one record alone: no hash, or with fields that no script wrote."""
 
 
 def open_client(settings: Settings) -> Client:
@@ -89,7 +81,8 @@ class Store:
         self.keys = Keys(settings.namespace)
 
     async def apply(self, transitions: Sequence[Transition]) -> list[Reply]:
-        """Make these moves in one round trip; one answer each, in order. Each is atomic by itself."""
+        """Make these moves in one round trip; one answer each, in order. Each is atomic by itself. A
+        record that the scripts cannot work with answers broken, and the reason."""
         async with self.reachable():
             replies = await self._send(transitions)
             if any(isinstance(reply, NoScriptError) for reply in replies):
@@ -98,10 +91,7 @@ class Store:
                 for text in _SCRIPTS.values():
                     await self.client.script_load(text)
                 replies = await self._send(transitions)
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
-            return replies
+            return [_answer(reply) for reply in replies]
 
     async def _send(self, transitions: Sequence[Transition]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -136,20 +126,29 @@ class Store:
 
     @asynccontextmanager
     async def reachable(self) -> AsyncIterator[None]:
-        """Turn what a missing or failing Redis raises into StoreUnavailable."""
+        """Turn what a missing or failing Redis raises into StoreUnavailable. Its refusals count as well:
+        full (OOM), READONLY, LOADING, MISCONF, NOREPLICAS and their like pass, and more are made up with
+        each version."""
         try:
             yield
-        except ResponseError as error:
-            if str(error).startswith(_AWAY):
-                raise self._unavailable(error) from error
-            raise
         except (RedisError, OSError) as error:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
-        reason = str(error) or type(error).__name__
+        code = getattr(error, "status_code", None)
+        reason = " ".join(filter(None, (code, str(error)))) or type(error).__name__
         return StoreUnavailable(url=self._settings.shown_redis_url, reason=reason)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
         await self.client.aclose()
+
+
+def _answer(reply: Any) -> Reply:
+    if not isinstance(reply, Exception):
+        answer: Reply = reply
+        return answer
+    if _SPOILT.match(str(reply)):
+        log.error("a job's record cannot be used: %s", reply)
+        return [b"broken", str(reply).encode()]
+    raise reply

@@ -62,7 +62,14 @@ class Held:
     claimed: float
 
 
-Verdict = Granted | Settled | Stale | Held
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The record cannot be used, for this reason."""
+
+    reason: str
+
+
+Verdict = Granted | Settled | Stale | Held | Broken
 
 
 def reserve(job_id: str, fingerprint: str, task: str, queue: str, now: float) -> Transition:
@@ -106,6 +113,8 @@ def read_claim(reply: Reply) -> Verdict:
             return Settled(reply[1], reply[2].decode())
         case b"stale":
             return Stale()
+        case b"broken":
+            return Broken(reply[1].decode())
         case _:
             return Held(reply[1].decode(), reply[2].decode(), float(reply[3]))
 

@@ -13,22 +13,12 @@ from typing import TypeVar
 
 from warrener_workers.nodes import private_rabbitmq, private_redis
 from warrener_workers.nodes.ports import free_ports
+from warrener_workers.nodes.processes import dying_with_me
 
 APP = "examples.scan:app"
 STAGES = ("discovery", "analysis", "report")
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 10.0
-
-# Asks the kernel to end this process with its parent (1 is PR_SET_PDEATHSIG, 9 SIGKILL), makes sure
-# that the parent has not died before that, and then becomes the program.
-_LAUNCHER = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
-    os._exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 T = TypeVar("T")
 
@@ -58,14 +48,11 @@ class Crew:
     members: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        """Start `python -m module`; call it from the main thread.
-
-        The kernel's death signal follows the thread that started a process, not its program.
-        """
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
+        """Start `python -m module`; call it from the main thread."""
+        command = [sys.executable, "-m", module, *arguments]
         with (self.logs / f"{name}.log").open("wb") as log:
             self.members[name] = subprocess.Popen(
-                [*launcher, sys.executable, "-m", module, *arguments],
+                dying_with_me(command),
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

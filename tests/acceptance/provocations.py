@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from json import dumps
 from typing import Any
 
 from warrener import Warrener
@@ -20,6 +21,7 @@ from .shop import FAST, add
 
 InPython = Callable[[Warrener], Awaitable[object]]
 JOB = {"task": "shop.add", "kwargs": {"a": 1}}
+BROKEN = "tests.acceptance.broken_shop:app"
 LIMIT = 1000
 """Bytes of arguments that are allowed here."""
 
@@ -83,8 +85,11 @@ async def _load(path: str, _: Warrener) -> object:
     return load_app(path)
 
 
-async def _app_with_a_wrong_setting(_: Warrener) -> object:
-    return Warrener(heartbeat="often")
+def _app_with(**settings: Any) -> InPython:
+    async def call(_: Warrener) -> object:
+        return Warrener(**settings)
+
+    return call
 
 
 async def _select_nothing(_: Warrener) -> object:
@@ -105,6 +110,10 @@ def _wrong_password(place: Place) -> Place:
     return _elsewhere(place, amqp_url=place.amqp_url.replace("guest:guest@", "guest:wrong@"))
 
 
+def _no_such_vhost(place: Place) -> Place:
+    return _elsewhere(place, amqp_url=place.amqp_url + "-gone")
+
+
 def _classic(place: Place) -> Place:
     return replace(place, extra={**place.extra, "queue_type": "classic"})
 
@@ -120,6 +129,7 @@ def no_redis(place: Place) -> Place:
 
 
 _NOWHERE = "shop.nowhere"
+_DEEP: list[Any] = reduce(lambda inner, _: [inner], range(300), [])
 _LONG = "x" * (LIMIT + 1)
 _NAIVE = datetime(2030, 1, 1)
 _ANY = Provocation(by_name("shop.add", 1), post(**JOB), submit("shop.add", "a=1"))
@@ -130,6 +140,11 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     ),
     "arguments that are no JSON object": Provocation(
         http=post(task="shop.add", kwargs=[1]), cli=submit("shop.add", "--kwargs", "[1]")
+    ),
+    "arguments nested too deeply": Provocation(
+        by_name("shop.keep", _DEEP),
+        raw(dumps({"task": "shop.keep", "args": [_DEEP]})),
+        submit("shop.keep", f"thing={dumps(_DEEP)}"),
     ),
     "another content type": Provocation(
         http=raw("task=shop.add", "application/x-www-form-urlencoded")
@@ -178,6 +193,12 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         submit("shop.add", "a=1", "--queue", "shop.*"),
     ),
     "a worker for such a queue": Provocation(cli=("worker", "shop.*", "--app", APP)),
+    "an empty queue name": Provocation(
+        with_options(queue=""),
+        post(**JOB, queue=""),
+        submit("shop.add", "a=1", "--queue", ""),
+    ),
+    "a worker for an empty queue name": Provocation(cli=("worker", "", "--app", APP)),
     "a payload over the limit": Provocation(
         by_name("shop.hold", until=_LONG),
         post(task="shop.hold", kwargs={"until": _LONG}),
@@ -212,6 +233,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         ("dead", "replay", FAST),
     ),
     "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
+    "a virtual host that does not exist": replace(_ANY, where=_no_such_vhost),
     "a RabbitMQ that is not there": replace(_ANY, where=no_rabbitmq),
     "a Redis that is not there": Provocation(
         with_options(idempotency_key="order-7"),
@@ -221,7 +243,15 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     ),
     "a queue that exists with other arguments": replace(_ANY, where=_classic),
     "a setting that does not fit": Provocation(
-        _app_with_a_wrong_setting, cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
+        _app_with(heartbeat="often"), cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
+    ),
+    "a beat that is too short": Provocation(
+        _app_with(beat=0.1), cli=submit("shop.add", "a=1"), settings={"beat": "0.1"}
+    ),
+    "a URL of another kind": Provocation(
+        _app_with(redis_url="http://x"),
+        cli=submit("shop.add", "a=1"),
+        settings={"redis_url": "http://x"},
     ),
     "a log level that does not exist": Provocation(
         cli=("api", "--app", APP, "--log-level", "loud")
@@ -230,6 +260,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         partial(_load, "no_such_shop:app"), cli=("submit", "--app", "no_such_shop:app", "shop.add")
     ),
     "the same, given to a worker": Provocation(cli=("worker", FAST, "--app", "no_such_shop:app")),
+    "an app that breaks as it is imported": Provocation(
+        partial(_load, BROKEN), cli=("submit", "--app", BROKEN, "shop.add")
+    ),
+    "the same broken app, given to a worker": Provocation(cli=("worker", FAST, "--app", BROKEN)),
     "an app without a module": Provocation(
         partial(_load, "app"), cli=("submit", "--app", "app", "shop.add")
     ),

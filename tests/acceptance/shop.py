@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from warrener import Job, Retry, Warrener
 
@@ -54,6 +54,11 @@ class Box(BaseModel):
 @app.task(name="shop.add", queue=FAST)
 async def add(a: int, b: int = 1) -> int:
     return a + b
+
+
+@app.task(name="shop.keep", queue=FAST)
+async def keep(thing: JsonValue) -> JsonValue:
+    return thing
 
 
 @app.task(name="shop.order", queue=FAST)

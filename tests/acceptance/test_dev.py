@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+import socket
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,8 +16,9 @@ import httpx
 import psutil
 
 from tests.support import PATIENCE, Running
-from warrener_workers.nodes.ports import free_ports
+from warrener_workers.nodes.ports import free_ports, is_free
 
+from .commands import Done
 from .place import WARRENER, clean_environment
 
 SHOP = """
@@ -59,6 +62,11 @@ class Dev:
         assert job["state"] == "SUCCESS", job
         return job["result"]
 
+    def url_of(self, what: str) -> str:
+        """The address that it has printed of one of its servers."""
+        [line] = [line for line in self.it.lines if line.startswith(f"{what} ")]
+        return line.split()[1]
+
     def family(self) -> list[psutil.Process]:
         """The process and all below it."""
         me = psutil.Process(self.it.process.pid)
@@ -101,25 +109,49 @@ def _left(family: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
-async def _refused(folder: Path, app: str) -> str:
-    """What `warrener dev` says there on standard error before it exits with 2."""
+async def _warrener(folder: Path, *arguments: str) -> Done:
+    """`warrener …` there, as in a second terminal: nothing of its environment says where `dev` is."""
     process = await asyncio.create_subprocess_exec(
-        *(*WARRENER, "dev", "--app", app),
+        *(*WARRENER, *arguments),
         cwd=folder,
         env=clean_environment(),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
     )
-    async with asyncio.timeout(PATIENCE):
-        _, complaint = await process.communicate()
-    assert process.returncode == 2
-    return complaint.decode()
+    try:
+        async with asyncio.timeout(2 * PATIENCE):
+            printed, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Done(process.returncode, printed.decode(), complaint.decode())
+
+
+async def _refused(folder: Path, app: str, *options: str) -> str:
+    """What `warrener dev` says there on standard error before it exits with 2."""
+    done = await _warrener(folder, "dev", "--app", app, *options)
+    assert done.returncode == 2, done
+    return done.stderr
+
+
+async def _is_found_from(folder: Path) -> None:
+    submitted = await _warrener(folder, "submit", "version", "--wait", "--json")
+    assert submitted.returncode == 0, submitted
+    assert json.loads(submitted.stdout)["state"] == "SUCCESS"
+    status = await _warrener(folder, "status", "--json")
+    names = {worker["name"].rpartition("-")[0] for worker in json.loads(status.stdout)}
+    assert names == {"dev-shop.fast", "dev-shop.slow"}
+    dead = await _warrener(folder, "dead", "list", "shop.fast", "--json")
+    assert (dead.returncode, json.loads(dead.stdout)) == (0, [])
 
 
 async def test_dev_runs_jobs_reloads_changed_code_and_ends_whole_on_ctrl_c(tmp_path: Path) -> None:
     async with _dev(tmp_path, "--reload") as dev:
         assert await dev.version() == 1
+        await _is_found_from(tmp_path)
         before = {process.pid for process in dev.family()}
 
         dev.shop.write_text("import no_such_module\n")
@@ -136,6 +168,7 @@ async def test_dev_runs_jobs_reloads_changed_code_and_ends_whole_on_ctrl_c(tmp_p
         dev.it.kill(signal.SIGINT)
         assert await dev.it.ended() == 0
         assert await asyncio.to_thread(_left, family) == []
+    assert not (tmp_path / ".warrener" / "dev.json").exists()
 
 
 async def test_killed_dev_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -151,9 +184,40 @@ async def test_killed_dev_leaves_no_process_behind(tmp_path: Path) -> None:
         dev.it.kill(signal.SIGKILL)
         assert await dev.it.ended() == -signal.SIGKILL
         assert await asyncio.to_thread(_left, family) == []
+    assert (tmp_path / ".warrener" / "dev.json").exists()
+    # Whoever serves Warrener's usual ports now, if anybody does: that `dev` is not looked for.
+    after = await _warrener(tmp_path, "status")
+    assert "Traceback" not in after.stderr
+    if after.returncode != 0:
+        assert after.returncode == 4
+        assert "The `warrener dev` of this folder was killed: start it again." in after.stderr
 
 
 async def test_dev_with_an_app_that_cannot_be_imported_says_so_and_ends(tmp_path: Path) -> None:
     assert "The app 'no_such_shop:app' cannot be imported" in await _refused(
         tmp_path, "no_such_shop:app"
     )
+    (tmp_path / "shop.py").write_text(SHOP + "1 / 0\n")
+    broken = await _refused(tmp_path, "shop:app")
+    assert 'shop.py", line ' in broken
+    assert "The app 'shop:app' cannot be imported: ZeroDivisionError" in broken
+    assert not (tmp_path / ".warrener").exists(), "no server was started for them"
+
+
+async def test_dev_leaves_ports_that_are_taken_to_those_who_have_them(tmp_path: Path) -> None:
+    [mine] = free_ports(1)
+    ports = [mine, *(port for port in (5672, 6379) if is_free(port))]
+    held = [socket.create_server(("127.0.0.1", port)) for port in ports]
+    try:
+        (tmp_path / "shop.py").write_text(SHOP)
+        taken = await _refused(tmp_path, "shop:app", "--port", str(mine))
+        assert f"port {mine} on 127.0.0.1 is taken: choose another --port" in taken
+        async with _dev(tmp_path) as dev:
+            await _is_found_from(tmp_path)
+            assert "port 5672 is taken: RabbitMQ gets " in dev.it.log
+            assert "port 6379 is taken: Redis gets " in dev.it.log
+            assert f"  export WARRENER_AMQP_URL={dev.url_of('RabbitMQ')}" in dev.it.log
+            assert f"  export WARRENER_REDIS_URL={dev.url_of('Redis')}" in dev.it.log
+    finally:
+        for server in held:
+            server.close()

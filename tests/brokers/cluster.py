@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.support import PATIENCE
 from warrener_workers.nodes import InstalledRabbit, RabbitNode
-from warrener_workers.nodes.rabbitmq import name_server, prepared_rabbitmq, start_together
+from warrener_workers.nodes.epmd import name_server
+from warrener_workers.nodes.rabbitmq import prepared_rabbitmq, start_together
 
 _DISCOVERY = "cluster_formation"
 

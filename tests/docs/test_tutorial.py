@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def urls(monkeypatch: pytest.MonkeyPatch, amqp_url: str, redis_url: str) -> tuple[str, str]:
-    """What the tutorial's second terminal exports, exported."""
+    """Exported, what the tutorial's `dev` would let the second terminal find."""
     monkeypatch.setenv("WARRENER_AMQP_URL", amqp_url)
     monkeypatch.setenv("WARRENER_REDIS_URL", redis_url)
     monkeypatch.setenv("WARRENER_APP", "shop:app")

@@ -5,6 +5,7 @@ from threading import Thread
 
 import httpx
 import pytest
+
 from examples.scan.fetch import fetch
 from examples.scan.models import Page
 from examples.scan.site import Shop, Site

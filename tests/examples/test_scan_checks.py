@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+
 from examples.scan import checks
 from examples.scan.fetch import SiteUnavailable, require_available
 from examples.scan.models import Page

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import httpx
 import pytest
+
 from examples.scan.crawl import Crawl, absolute, links_of, robots_of, robots_rules, same_origin
 from examples.scan.fetch import SiteUnavailable
 from examples.scan.models import Page, PageRef

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from examples.scan.demo import EXPECTED
 from examples.scan.demo_client import Api, Counts
 from examples.scan.demo_stack import DemoFailed, until

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from bs4 import BeautifulSoup
+
 from examples.scan.models import Analysis, Finding, Issue, Report, Scan, Skipped, Unanalysed
 from examples.scan.report import compose, to_html, to_json
 

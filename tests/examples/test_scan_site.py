@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+
 from examples.scan.fetch import SiteUnavailable, fetch, require_available
 from examples.scan.models import Page
 from examples.scan.site import BARE, BROKEN, FLAKY, HEAVY, MOVED, PAGES, SLOW, Shop, Site

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import HttpUrl
+
 from examples.scan import app
 from examples.scan.app import Resources
 from examples.scan.fetch import SiteUnavailable
@@ -17,8 +19,6 @@ from examples.scan.files import write
 from examples.scan.models import Analysis, Finding, PageRef, Report, Scan, Summary
 from examples.scan.site import BROKEN, FLAKY, Site
 from examples.scan.tasks import analyse, discover, report
-from pydantic import HttpUrl
-
 from warrener import Job, JobError, JobNotFound, JobStatus, RetryLater, State, WarrenerError
 from warrener.client import Submission
 

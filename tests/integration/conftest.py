@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import aio_pika
 import psutil
 import pytest_asyncio
+from aiormq import spec
 from pydantic import SecretStr
 
 from tests.support import PATIENCE, Running, running, running_worker
@@ -148,6 +149,18 @@ class Yard:
             message = aio_pika.Message(body, **properties)
             await channel.default_exchange.publish(message, queue)
 
+    async def publish_raw(self, body: bytes, **properties: bytes | int) -> None:
+        """A message with properties as they stand, however wrong."""
+        async with await aio_pika.connect(self.amqp_url) as connection:
+            channel = await (await connection.channel()).get_underlay_channel()
+            given: dict[str, Any] = {
+                name: _Bytes(value) if isinstance(value, bytes) else value
+                for name, value in properties.items()
+            }
+            await channel.basic_publish(
+                body, routing_key=QUEUE, properties=spec.Basic.Properties(**given)
+            )
+
     def publish_without_id(self, text: str, task: str) -> None:
         """A message that names neither job nor message, which only other clients can send."""
         message = {
@@ -167,6 +180,20 @@ class Yard:
             while (message := await source.get(fail=False, timeout=5)) is not None:
                 found.append(message)
         return found
+
+
+class _Bytes(str):
+    """Text that is written as these bytes."""
+
+    def __new__(cls, raw: bytes) -> _Bytes:
+        made = super().__new__(cls, raw.decode("latin-1"))
+        made.raw = raw
+        return made
+
+    raw: bytes
+
+    def encode(self, *_: Any) -> bytes:
+        return self.raw
 
 
 async def until(check: Callable[[], bool], what: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.brokers.cluster import Cluster, private_cluster
 from tests.support import PATIENCE
-from warrener import BrokerUnavailable, PublishTimeout, State
+from warrener import BrokerUnavailable, PublishRefused, PublishTimeout, State
 from warrener_workers.nodes import InstalledRabbit
 
 from . import yard as tasks
@@ -27,8 +27,15 @@ def cluster(
         yield cluster
 
 
+# 3.10 keeps what a rung of the ladder had handed on when the leader behind it died, until that node is
+# back and then for up to two of these timeouts, which are of 3 minutes; 4.0 and 4.3 hand it on at once.
+IMPATIENT = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 3000)."
+
+
 @pytest.fixture
 def vhost(cluster: Cluster) -> str:
+    for node in cluster.nodes:
+        node.control("eval", IMPATIENT)
     name = f"test-{uuid.uuid4().hex[:12]}"
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     cluster.nodes[0].manage("PUT", f"/api/vhosts/{name}")
@@ -41,7 +48,6 @@ class Sender:
 
     def __init__(self) -> None:
         self.accepted: list[str] = []
-        self.refusals = 0
         self._changed = asyncio.Condition()
         self._sending = asyncio.create_task(self._send())
 
@@ -58,9 +64,9 @@ class Sender:
             try:
                 await tasks.run.options(id=name).send(name)
                 return
-            except (BrokerUnavailable, PublishTimeout):
-                # As the errors say: it may arrive, so again under the same id.
-                self.refusals += 1
+            except (BrokerUnavailable, PublishTimeout, PublishRefused):
+                # It may arrive, so again under the same id. Refused: 3.10 says so of a queue that has
+                # no leader when a channel first publishes to it.
                 await asyncio.sleep(0.05)
 
     async def more(self, count: int) -> None:
@@ -79,7 +85,12 @@ class Sender:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("connected", [True, False], ids=["connected to it", "to another"])
 async def test_a_killed_leader_costs_no_job_and_no_second_run(
-    cluster: Cluster, vhost: str, redis_url: str, tmp_path: Path, connected: bool
+    cluster: Cluster,
+    installed_rabbit: InstalledRabbit,
+    vhost: str,
+    redis_url: str,
+    tmp_path: Path,
+    connected: bool,
 ) -> None:
     await cluster.whole()
     leader, other, _ = cluster.nodes
@@ -101,11 +112,14 @@ async def test_a_killed_leader_costs_no_job_and_no_second_run(
         await sender.more(50)
         yard.open("gate")
         short = await sender.stop()
-        for status in await yard.ended(*held, *late, *short):
-            assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+        if not installed_rabbit.version.startswith("3.10."):
+            await yard.ended(*late)
+        await yard.ended(*held, *short)
         leader.start()
         await cluster.whole()
-        await yard.ended(await tasks.run.send("later"))
+        later = await tasks.run.send("later")
+        for status in await yard.ended(*held, *late, *short, later):
+            assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
         worker.kill(signal.SIGTERM)
         assert await worker.ended() == 0
         assert await _left(yard) == []

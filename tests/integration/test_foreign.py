@@ -89,6 +89,65 @@ async def test_what_is_no_job_is_dead_lettered_with_a_reason_and_holds_nothing_u
         assert letter.body == body.decode("utf-8", "replace"), what
 
 
+async def test_what_pamqp_cannot_decode_is_dead_lettered_and_holds_nothing_up(yard: Yard) -> None:
+    async with yard.worker("-c", "1") as worker:
+        await yard.publish_raw(b"1", correlation_id=b"\xff\xfe", message_type=RUN.encode())
+        await yard.publish_raw(b"2", message_type=b"\xff" * 40, reply_to=b"a" * 40)
+        await yard.publish_raw(b"3", message_id=b"\xff\xfe")
+        yard.rabbit.manage(
+            "POST",
+            f"/api/exchanges/{yard.vhost}/amq.default/publish",
+            {
+                "routing_key": QUEUE,
+                "payload": "4",
+                "payload_encoding": "string",
+                "properties": {"type": RUN, "correlation_id": "late", "timestamp": 2**60},
+            },
+        )
+        [status] = await yard.ended(await tasks.run.send("good"))
+        assert status.state is State.SUCCESS
+        letters = await yard.letters(4)
+    assert {letter.body for letter in letters} == {"1", "2", "3", "4"}
+    assert {letter.reason for letter in letters} == {"malformed"}
+    assert sum("its properties cannot be read" in letter.error.message for letter in letters) == 3
+    assert "consuming again" not in worker.log
+    assert await yard.waiting(QUEUE) == []
+
+
+async def test_a_job_that_is_due_in_the_year_9999_waits_in_the_ladder(yard: Yard) -> None:
+    async with yard.worker("-c", "1", "--prefetch", "1") as worker:
+        far = 253_402_300_799_000
+        await yard.publish(_body("far"), type=RUN, correlation_id="far", headers={"due": far})
+        [status] = await yard.ended(await tasks.run.send("good"))
+        assert status.state is State.SUCCESS
+        worker.kill(signal.SIGTERM)
+        assert await worker.ended() == 0
+    assert "held for now" not in worker.log
+    assert await yard.waiting(QUEUE) == []
+    assert await yard.waiting("warrener.delay.27") != []
+
+
+async def test_a_record_that_is_none_costs_its_own_job_only(yard: Yard) -> None:
+    store = yard.client.store
+    await yard.client.publisher.ready()
+    for name in ("list", "number"):
+        await yard.publish(_body(name), type=RUN, correlation_id=name)
+    await store.client.rpush(store.keys.job("list"), "not a hash")
+    await store.client.hset(
+        store.keys.job("number"),
+        mapping={"state": "STARTED", "generation": "many", "attempt": "1"},
+    )
+    jobs = [await tasks.run.send(f"good-{n}") for n in range(5)]
+    async with yard.worker("-c", "10") as worker:
+        for status in await yard.ended(*jobs):
+            assert status.state is State.SUCCESS
+        letters = await yard.letters(2)
+        worker.kill(signal.SIGTERM)
+        assert await worker.ended() == 0
+    assert {letter.job_id for letter in letters} == {"list", "number"}
+    assert {letter.reason for letter in letters} == {"record_broken"}
+
+
 async def test_a_job_of_an_unknown_task_waits_and_is_then_dead_lettered(yard: Yard) -> None:
     async with yard.worker(WARRENER_UNKNOWN_TASK_GRACE="0.5") as worker:
         await yard.publish(_body(), type="no.such.task", correlation_id="lost-one")

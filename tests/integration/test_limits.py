@@ -34,7 +34,9 @@ async def test_neighbours_that_outlast_the_grace_run_again_uncharged(yard: Yard)
         neighbour = await tasks.wait.send("beside", "gate")
         await yard.noted("start beside")
         job = await tasks.sleeps_once.send("long")
-        await worker.says("runs again, alone and uncharged")
+        again = await worker.says("runs again, alone and uncharged")
+        assert f"killed for the time limit of job {job.id}" in again
+        assert "out of memory" not in worker.log
         await yard.noted("start beside", 2)
         yard.open("gate")
         status, beside = await yard.ended(job, neighbour)

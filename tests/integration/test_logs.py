@@ -27,6 +27,18 @@ async def test_json_lines_say_which_job_speaks(yard: Yard) -> None:
     assert all(line["worker"] == "tony" for line in lines)
 
 
+async def test_what_becomes_of_a_job_is_logged_with_the_job(yard: Yard) -> None:
+    async with yard.worker("--log-format", "json") as worker:
+        job = await tasks.fails.send("a", 9, kind="KeyError")
+        retried = json.loads(await worker.says("its next attempt is due in"))
+        buried = json.loads(await worker.says("is dead-lettered"))
+        await yard.ended(job)
+    for line, attempt in ((retried, 1), (buried, 3)):
+        assert (line["job"], line["task"], line["queue"]) == (job.id, tasks.fails.name, QUEUE)
+        assert line["attempt"] == attempt
+        assert "KeyError" in line["message"]
+
+
 async def test_text_lines_say_it_as_well(yard: Yard) -> None:
     async with yard.worker("--name", "tony") as worker:
         job = await tasks.speaks.send("hello")

@@ -132,3 +132,14 @@ async def test_a_job_that_must_not_run_twice_is_dead_lettered_when_its_process_d
         [status] = await yard.ended(neighbour)
         assert (status.state, status.losses) == (State.SUCCESS, 0)
     assert yard.events("pay") == ["start pay"]
+
+
+async def test_an_isolated_job_runs_in_a_process_that_nothing_else_has_run_in(yard: Yard) -> None:
+    async with yard.worker("-c", "2", "--prefetch", "8"):
+        jobs = [await tasks.isolated.send("alone") for _ in range(5)]
+        jobs.append(await tasks.run.send("shared"))
+        for status in await yard.ended(*jobs):
+            assert (status.state, status.losses) == (State.SUCCESS, 0)
+    alone = yard.pids("start alone")
+    assert len(set(alone)) == 5
+    assert not set(alone) & set(yard.pids("start shared"))

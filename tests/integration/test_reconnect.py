@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.support import Running
-from warrener import BrokerUnavailable, State
+from warrener import BrokerUnavailable, State, StoreUnavailable
+from warrener.presence import PresenceBoard
 from warrener_workers.nodes import InstalledRabbit, private_rabbitmq, private_redis
 
 from . import yard as tasks
@@ -133,6 +134,41 @@ async def test_results_are_held_while_redis_is_away(
     for name in ("a", "meanwhile"):
         assert yard.events(name) == [f"start {name}", f"end {name}"]
     assert await yard.waiting(QUEUE) == []
+
+
+FULL = {"maxmemory": "1mb"}
+READ_ONLY = {"min-replicas-to-write": "1"}
+
+
+@pytest.mark.parametrize("refusal", [FULL, READ_ONLY], ids=["full", "read only"])
+async def test_a_redis_that_refuses_to_write_is_waited_for(
+    yard: Yard, amqp_url: str, tmp_path: Path, refusal: dict[str, str]
+) -> None:
+    with private_redis(tmp_path / "redis") as node:
+        yard = Yard(yard.rabbit, amqp_url, node.url, tmp_path)
+        redis = yard.client.store.client
+        async with yard.worker("-c", "2") as worker:
+            job = await tasks.wait.send("a", "gate")
+            await yard.noted("start a")
+            for name, value in refusal.items():
+                await redis.config_set(name, value)
+            yard.open("gate")
+            await worker.says("held for now")
+            await worker.says("presence is not renewed", times=2)
+            meanwhile = await tasks.run.send("meanwhile")
+            with pytest.raises(StoreUnavailable):
+                await tasks.run.options(idempotency_key="k").send("keyed")
+            for name in refusal:
+                await redis.config_set(name, "0")
+            for status in await yard.ended(job, meanwhile):
+                assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+            [presence] = await PresenceBoard(yard.app.settings, yard.client.store).living()
+            assert presence.name
+            worker.kill(signal.SIGTERM)
+            assert await worker.ended() == 0
+        await yard.app.close()
+    for name in ("a", "meanwhile"):
+        assert yard.events(name) == [f"start {name}", f"end {name}"]
 
 
 @pytest.mark.parametrize("failures", [0, 1, 9])

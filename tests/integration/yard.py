@@ -101,6 +101,13 @@ def wait_plain(name: str, gate: str) -> str:
     return name
 
 
+@app.task(isolate=True)
+async def isolated(name: str) -> str:
+    """Gets a process of its own."""
+    note("start", name)
+    return name
+
+
 @app.task(max_losses=0)
 async def once(name: str, gate: str) -> str:
     """Must never start twice."""

@@ -18,6 +18,7 @@ async def ran(
     *args: Any,
     body: bytes | None = None,
     app: Warrener | None = None,
+    soft_limits: bool = True,
     **settings: Any,
 ) -> Outcome:
     """The outcome of a job of this function."""
@@ -25,7 +26,7 @@ async def ran(
     app.task(**{"name": NAME, **settings})(function)
     given = orjson.dumps({"args": args}) if body is None else body
     with ThreadPoolExecutor(2) as threads:
-        return await run_job(Runtime(app, JOB.resources, threads), JOB, given)
+        return await run_job(Runtime(app, JOB.resources, threads, soft_limits), JOB, given)
 
 
 async def succeeded(function: Any, *args: Any, **settings: Any) -> Any:

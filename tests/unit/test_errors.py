@@ -122,6 +122,13 @@ def test_an_unavailable_broker_is_explained_even_by_an_error_without_words() -> 
     assert "not available: TimeoutError." in str(error)
 
 
+@pytest.mark.parametrize("name", ["StoreUnavailable", "BrokerUnavailable", "BrokerRefusedLogin"])
+def test_a_reason_that_is_a_sentence_does_not_end_in_two_dots(name: str) -> None:
+    make: Any = BY_NAME[name]
+    error = make(url="redis://h/", reason=OSError("Connection refused."))
+    assert ": Connection refused. Check " in str(error)
+
+
 def raised() -> Iterator[tuple[str, ast.Call]]:
     """Every call in the sources that makes one of the errors."""
     specs = [find_spec(name) for name in ("warrener", "warrener_workers", "warrener_api")]

@@ -131,3 +131,18 @@ def test_a_policy_shows_what_it_retries() -> None:
     assert "5" in shown
     assert "OSError" in shown
     assert "FileNotFoundError" in shown
+
+
+@pytest.mark.parametrize(
+    "given", [ConnectionError, [ConnectionError], (ConnectionError,), {ConnectionError}]
+)
+def test_exceptions_may_come_alone_or_in_any_collection(given: Any) -> None:
+    assert Retry(on=given).covers(ConnectionResetError())
+    assert not Retry(on=given).covers(ValueError())
+    assert not Retry(give_up_on=given).covers(ConnectionResetError())
+
+
+@pytest.mark.parametrize("given", [(1,), ["ConnectionError"], (int,), [ValueError()]])
+def test_what_is_no_exception_class_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="take exception classes"):
+        Retry(on=given)

@@ -156,3 +156,31 @@ async def test_a_validator_that_raises_is_an_outcome() -> None:
 
     assert "KeyError" in str(await failed(take, 1))
     assert "KeyError" in str(await failed(give))
+
+
+class Fickle(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        raise RuntimeError("ask me later")
+
+
+class FickleError(Exception, metaclass=Fickle):
+    pass
+
+
+async def test_a_policy_that_cannot_be_asked_is_an_outcome() -> None:
+    def task() -> None:
+        raise ValueError("no")
+
+    outcome = await failed(task, retry=Retry(1, on=FickleError))
+    assert (outcome.error.type, outcome.error.reason) == ("NoOutcome", "no_outcome")
+    assert "RuntimeError" in outcome.error.message
+    assert "ask me later" in outcome.error.message
+
+
+@pytest.mark.parametrize("delay", [10**400, float("nan"), float("-inf"), "soon", None])
+async def test_a_delay_that_is_none_leaves_the_wait_to_the_policy(delay: Any) -> None:
+    def task() -> None:
+        raise RetryLater(delay)
+
+    outcome = await failed(task)
+    assert (outcome.retryable, outcome.delay) == (True, None)

@@ -68,10 +68,12 @@ def test_settings_do_not_change_once_made() -> None:
         ("namespace", "with.dot"),
         ("namespace", "*"),
         ("namespace", "n" * 33),
+        ("default_queue", ""),
         ("queue_type", "stream"),
         ("publish_timeout", 0),
         ("heartbeat", 0),
         ("beat", 0),
+        ("beat", 0.49),
         ("max_payload_bytes", 0),
         ("result_ttl", -1),
         ("grace", -1),
@@ -80,6 +82,46 @@ def test_settings_do_not_change_once_made() -> None:
 def test_values_that_cannot_work_are_refused(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Warrener(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "name, url",
+    [
+        ("amqp_url", "http://rabbit.example/"),
+        ("amqp_url", "rabbit.example:5672"),
+        ("amqp_url", ""),
+        ("amqp_url", "amqp:///shop"),
+        ("amqp_url", f"amqp://shop:{PASSWORD}@rabbit.example:port/"),
+        ("redis_url", "http://x"),
+        ("redis_url", "localhost:6379"),
+        ("redis_url", f"https://:{PASSWORD}@redis.example/0"),
+    ],
+)
+def test_a_url_that_nothing_could_connect_to_is_refused(name: str, url: str) -> None:
+    overrides: dict[str, Any] = {name: url}
+    with pytest.raises(
+        ConfigurationError, match=f"{name}: it must be a URL that begins with"
+    ) as no:
+        Warrener(**overrides)
+    assert PASSWORD not in str(no.value)
+    with pytest.raises(ValidationError) as raw:
+        Settings(**overrides)
+    assert PASSWORD not in str(raw.value)
+
+
+@pytest.mark.parametrize(
+    "name, url",
+    [
+        ("amqp_url", "amqps://u:p@rabbit.example/shop?heartbeat=5"),
+        ("amqp_url", "amqp://[::1]:5672/"),
+        ("redis_url", "rediss://redis.example"),
+        ("redis_url", "unix:///run/redis.sock?db=1"),
+        ("redis_url", "unix://u:p@/run/redis.sock"),
+    ],
+)
+def test_a_url_of_every_kind_there_is_is_taken(name: str, url: str) -> None:
+    overrides: dict[str, Any] = {name: url}
+    assert getattr(Warrener(**overrides).settings, name).get_secret_value() == url
 
 
 def test_a_worker_counts_as_dead_after_three_silent_beats() -> None:
@@ -152,7 +194,7 @@ def test_a_password_in_the_query_is_not_shown_either() -> None:
 )
 def test_a_broker_url_that_cannot_be_read_is_refused_without_its_password(wrong: str) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"amqp_url: .* not of the form amqp://"
+        ConfigurationError, match=r"amqp_url: .* must be a URL that begins with amqp://"
     ) as refused:
         Warrener(amqp_url=wrong)
     assert PASSWORD not in str(refused.value)
@@ -172,5 +214,5 @@ def test_several_broker_urls_are_taken_apart_at_the_commas_between_them() -> Non
 
 
 def test_which_of_several_urls_is_wrong_is_said() -> None:
-    with pytest.raises(ConfigurationError, match="URL 2 of 2 is not"):
+    with pytest.raises(ConfigurationError, match="URL 2 of 2 must be"):
         Warrener(amqp_url=f"{AMQP},amqp://shop@:5672/")

@@ -3,6 +3,8 @@ the tests wait for the exception alone."""
 
 import asyncio
 import contextlib
+import ctypes
+import functools
 import threading
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from warrener import Job, Retry, SoftTimeLimitExceeded
 from warrener_workers.outcomes import Succeeded
+from warrener_workers.soft_limits import LimitedCall
 
 from .running import failed, ran, succeeded
 
@@ -144,3 +147,31 @@ async def test_a_limited_task_gets_its_job() -> None:
 
     outcome = await ran(plain, soft_time_limit=LATE)
     assert outcome == Succeeded(b'"job-1 False"')
+
+
+def test_a_limit_that_strikes_when_the_function_has_returned_changes_nothing() -> None:
+    limited = LimitedCall(lambda: None, 1.0)
+    # What interrupt() does, as a function without bytecode: it returns before the limit can strike.
+    here, kind = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(limited.expired)
+    limited.function = functools.partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, here, kind)
+    assert limited() == (1, None)
+
+
+def test_a_limit_after_the_end_strikes_nobody() -> None:
+    limited = LimitedCall(lambda: "done", 1.0)
+    assert limited() == ("done", None)
+    limited.interrupt()
+    assert "".join(str(n) for n in range(1000))[:3] == "012"
+
+
+async def test_without_soft_limits_nothing_strikes() -> None:
+    def plain() -> str:
+        threading.Event().wait(3 * SOON)
+        return "done"
+
+    async def coroutine() -> str:
+        await asyncio.sleep(3 * SOON)
+        return "done"
+
+    for function in (plain, coroutine):
+        assert await succeeded(function, soft_limits=False, soft_time_limit=SOON) == "done"

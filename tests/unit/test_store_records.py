@@ -11,6 +11,7 @@ from warrener.store import Store
 from warrener.transitions import Granted, Held, Settled, Stale, Transition, read_claim
 
 from .records import (
+    ERROR,
     FIRST,
     JOB,
     ME,
@@ -250,3 +251,17 @@ async def test_a_message_of_an_earlier_attempt_cannot_revoke_a_later_one(store: 
 async def test_an_earlier_attempt_is_stale(store: Store) -> None:
     await WAYS["STARTED again"](store)
     assert await verdict(store, claimed(FIRST, "theirs")) == Stale()
+
+
+async def test_of_many_attempts_the_last_are_kept(store: Store) -> None:
+    message = FIRST
+    for number in range(1, 201):
+        await do(store, claimed(message, "mine"))
+        entry = orjson.dumps({"attempt": number, "message": "x },\n{ " * 40})
+        await do(store, transitions.retry(JOB, "mine", 1.0, ERROR, entry, b"1", 2.0))
+        message = message.next_attempt()
+    status = await store.status(JOB)
+    assert status
+    kept = [attempt["attempt"] for attempt in status.attempts]
+    assert kept == list(range(201 - len(kept), 201))
+    assert 30 < len(kept) < 100

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
-import functools
 import logging
 import os
 import signal
@@ -16,14 +15,17 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import orjson
 
 from warrener import Job, Warrener, WarrenerError
 from warrener.app import load_app
+from warrener.imports import users_traceback
 
 from . import logs, loops, registry
 from .child_backend import ChildBackend
@@ -35,40 +37,52 @@ log = logging.getLogger(__name__)
 
 IMPORT_FAILED = 70
 PARENT_GONE = 71
+PATIENCE = 0.5
+"""Of a presence's lifetime, how long a child waits for a sign of its parent. A parent that stops may have
+renewed its presence a whole beat before, so that two of three beats are left until its jobs are anyone's;
+half a beat of them is for a renewal that was late."""
+
 _PR_SET_PDEATHSIG = 1
+
+RunJob = Callable[[Job[Any], bytes], Awaitable[Outcome]]
 
 
 class Child:
     """Runs jobs for a parent until it says stop or is gone."""
 
-    def __init__(self, app: Warrener, threads: int) -> None:
+    backend: ChildBackend
+    """How code inside a task sends; there once connected."""
+
+    def __init__(self, app: Warrener) -> None:
         self._app = app
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="job")
         self._jobs: set[asyncio.Task[None]] = set()
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._link: FrameLink
-        self._backend: ChildBackend
-        self._runtime: Runtime
+        self._resources: Any
+        self._run_job: RunJob
 
-    async def serve(self, sock: socket.socket) -> None:
-        """Serve until the parent says stop. Raises what importing the app or its lifespan raises."""
+    async def connect(self, sock: socket.socket) -> None:
+        """Tell the parent of the app's tasks, and have the app send through it. Raises
+        TaskSignatureError, AppImportError."""
         loop = asyncio.get_running_loop()
         described = registry.describe(self._app)
         _, self._link = await loop.create_connection(
             lambda: FrameLink(self._take, self._parent_gone), sock=sock
         )
-        self._backend = ChildBackend(self._app.settings, self._link)
-        self._app.use_backend(lambda: self._backend)
+        self.backend = ChildBackend(self._app.settings, self._link)
+        self._app.use_backend(lambda: self.backend)
         self._app.portal.adopt(loop)
         self._link.say(Kind.REGISTRY, {}, described)
-        async with AsyncExitStack() as stack:
-            resources = None
-            if self._app.lifespan is not None:
-                resources = await stack.enter_async_context(self._app.lifespan())
-            self._runtime = Runtime(self._app, resources, self._threads)
-            self._link.say(Kind.READY, {})
-            await self._end
-        await self._backend.close()
+
+    async def work(self, resources: Any, run: RunJob) -> None:
+        """Have `run` run what the parent sends, until it says stop."""
+        self._resources, self._run_job = resources, run
+        self._link.say(Kind.READY, {})
+        await self._end
+
+    async def close(self) -> None:
+        """Let go of the parent, and of the store."""
+        await self.backend.close()
         self._link.close()
 
     def _take(self, frames: list[Frame]) -> None:
@@ -79,7 +93,7 @@ class Child:
                     self._jobs.add(task)
                     task.add_done_callback(self._jobs.discard)
                 case Kind.SENT:
-                    self._backend.answered(frame)
+                    self.backend.answered(frame)
                 case Kind.STOP if not self._end.done():
                     self._end.set_result(None)
 
@@ -92,7 +106,7 @@ class Child:
         token: str = frame.header["token"]
 
         def show(report: dict[str, Any]) -> None:
-            say = functools.partial(
+            say = partial(
                 self._link.say, Kind.PROGRESS, {"token": token}, orjson.dumps(report, default=str)
             )
             if threading.get_ident() == here:
@@ -101,8 +115,8 @@ class Child:
                 loop.call_soon_threadsafe(say)
 
         loop, here = asyncio.get_running_loop(), threading.get_ident()
-        job: Job[Any] = Job(resources=self._runtime.resources, show=show, **frame.header["job"])
-        outcome = await run_job(self._runtime, job, frame.body)
+        job: Job[Any] = Job(resources=self._resources, show=show, **frame.header["job"])
+        outcome = await self._run_job(job, frame.body)
         self._link.say(Kind.DONE, *_packed(token, outcome))
 
 
@@ -163,19 +177,28 @@ def main() -> None:
         app = load_app(arguments.app)
         app.tasks  # noqa: B018 — imports what the app includes
     except WarrenerError as error:
-        traceback.print_exception(error.__cause__ or error)
+        broken = "".join(traceback.format_exception(error.__cause__ or error))
+        sys.stderr.write(users_traceback(error) or broken)
         sys.stderr.write(f"warrener: {error}\n")
         os._exit(IMPORT_FAILED)
     except BaseException:
         traceback.print_exc()
         os._exit(IMPORT_FAILED)
-    guard(lifeline, 0.8 * app.settings.presence_lifetime)
+    guard(lifeline, PATIENCE * app.settings.presence_lifetime)
     os._exit(loops.run(_serve(app, sock, arguments.threads)))
 
 
 async def _serve(app: Warrener, sock: socket.socket, threads: int) -> int:
     try:
-        await Child(app, threads).serve(sock)
+        child = Child(app)
+        await child.connect(sock)
+        async with AsyncExitStack() as stack:
+            resources = None
+            if app.lifespan is not None:
+                resources = await stack.enter_async_context(app.lifespan())
+            executor = ThreadPoolExecutor(threads, thread_name_prefix="job")
+            await child.work(resources, partial(run_job, Runtime(app, resources, executor)))
+        await child.close()
     except BaseException:
         traceback.print_exc()
         return IMPORT_FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -17,6 +18,9 @@ from .outcomes import Failed, Outcome, Succeeded, TimedOut
 from .registry import Registry, parse
 
 log = logging.getLogger(__name__)
+
+
+STOPPED = "its worker stopped"
 
 
 class PoolBroken(Exception):
@@ -53,11 +57,13 @@ class ChildPool:
         *,
         processes: int,
         slots: int,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._spawn = spawn
         self._events = events
         self._processes = processes
         self._slots = slots
+        self._clock = clock
         self.neighbour_grace = 5.0
         """Seconds that a child's other jobs get before it is killed for one."""
         self._children: set[Child] = set()
@@ -93,7 +99,7 @@ class ChildPool:
                 return
             self._children.add(child)
             if self._stopping:
-                child.kill()
+                child.kill(STOPPED)
 
         task = asyncio.get_running_loop().create_task(start())
         self._starts[task] = alone
@@ -123,7 +129,7 @@ class ChildPool:
             elif not self._stopping:
                 self._events.lost(run, reason, charged=len(runs) == 1 and not guilty)
             elif not run.spec.max_losses:
-                self._events.lost(run, "its worker stopped", charged=False)
+                self._events.lost(run, STOPPED, charged=False)
         if not child.alone and not child.closing and not self._stopping:
             self._start_child(alone=False)
         self._assign()
@@ -181,6 +187,7 @@ class ChildPool:
         return min(free, key=lambda child: len(child.running), default=None)
 
     def _begin(self, child: Child, run: Run) -> None:
+        run.started = self._clock()
         child.start(run)
         if run.spec.time_limit is not None and child.process is not None:
             loop = asyncio.get_running_loop()
@@ -203,14 +210,16 @@ class ChildPool:
             run.spec.time_limit,
             child.pid,
             f" in {self.neighbour_grace:g} s, with {others} other job(s) in it" if others else "",
+            extra=run.delivery.facts,
         )
         if not child.closing:
             self._retire(child)
+        why = f"killed for the time limit of job {run.message.job_id}"
         if others:
             loop = asyncio.get_running_loop()
-            self._timers[run.token] = loop.call_later(self.neighbour_grace, child.kill)
+            self._timers[run.token] = loop.call_later(self.neighbour_grace, child.kill, why)
         else:
-            child.kill()
+            child.kill(why)
 
     def _retire(self, child: Child) -> None:
         """No new work for this child; a shared one's replacement starts now."""
@@ -252,10 +261,13 @@ class ChildPool:
             return
         self._forget(run)
         self._events.ended(run, _outcome(frame))
-        if child.closing and not child.running:
+        if child.alone and not child.closing:
+            self._retire(child)  # a process of its own is one that nothing else has run in
+        elif child.closing and not child.running:
             child.link.say(Kind.STOP, {})
         elif child.closing and all(other.timed_out for other in child.running.values()):
-            child.kill()
+            over = next(iter(child.running.values())).message.job_id
+            child.kill(f"killed for the time limit of job {over}")
 
     # The end -------------------------------------------------------------------------------------
 
@@ -288,7 +300,7 @@ class ChildPool:
         cut_off, self._stopping = [*running, *self.unstarted()], True
         for child in self._children:
             if child.running:
-                child.kill()
+                child.kill(STOPPED)
             else:
                 child.link.say(Kind.STOP, {})
         await asyncio.gather(*self._starts, return_exceptions=True)
@@ -297,7 +309,7 @@ class ChildPool:
                 await self._all_gone()
         except TimeoutError:
             for child in self._children:
-                child.kill()
+                child.kill(STOPPED)
             await self._all_gone()
         return cut_off
 

@@ -45,7 +45,11 @@ class Child:
     """True once it gets no new work."""
     registry: Registry | None = None
     """What it said of the app's tasks."""
+    killed: str = ""
+    """Why we killed it; empty if we did not."""
     watcher: asyncio.Task[None] | None = None
+    end: Callable[[], None] | None = None
+    """Ends it where it is no process."""
 
     @property
     def pid(self) -> int | None:
@@ -59,15 +63,20 @@ class Child:
             with contextlib.suppress(OSError):
                 self.lifeline.send(b".")
 
-    def kill(self) -> None:
-        """End it and whatever it started, at once."""
+    def kill(self, why: str = "") -> None:
+        """End it and whatever it started, at once; `why` is said of it, unless it has ended already."""
         if self.process is not None:
+            if self.process.returncode is None:
+                self.killed = self.killed or why
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+        elif self.end is not None:
+            self.end()
 
     def start(self, run: Run) -> None:
         """Have it run a job."""
         self.running[run.token] = run
+        limit = run.spec.time_limit if self.process is not None else None
         job = {
             "id": run.message.job_id,
             "task": run.message.task,
@@ -75,7 +84,7 @@ class Child:
             "attempt": run.message.attempt,
             "generation": run.message.generation,
             "created": run.message.created,
-            "deadline": run.started + run.spec.time_limit if run.spec.time_limit else None,
+            "deadline": run.started + limit if limit else None,
         }
         self.link.say(Kind.RUN, {"token": run.token, "job": job}, run.message.body)
 
@@ -148,7 +157,7 @@ async def _watch(
     child.link.close()
     if child.lifeline is not None:
         child.lifeline.close()
-    on_exit(child, _in_words(code))
+    on_exit(child, child.killed or _in_words(code))
 
 
 def _in_words(code: int) -> str:

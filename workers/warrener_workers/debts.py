@@ -11,6 +11,7 @@ from typing import Any
 
 from warrener import transitions
 from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury
+from warrener.errors import BrokerUnavailable, PublishRefused, PublishTimeout, QueueNotFound
 from warrener.publishing import Outgoing, Publishes
 from warrener.records import JobError
 
@@ -19,6 +20,9 @@ from .deliveries import Delivery
 from .patience import patiently, pauses
 
 log = logging.getLogger(__name__)
+
+PASSING = (BrokerUnavailable, PublishTimeout, PublishRefused, QueueNotFound)
+"""What may be over at the next try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Debts:
             delivery.queue,
             error.type,
             error.message,
+            extra=delivery.facts,
         )
         return Debt(delivery, outgoing, token, letter)
 
@@ -93,6 +98,9 @@ class Debts:
             left = [one for one, fault in zip(left, faults, strict=True) if fault is not None]
             if not left:
                 return
+            for fault in filter(None, faults):
+                if not isinstance(fault, PASSING):
+                    raise fault
             log.warning(
                 "%d message(s) not published yet: %s", len(left), next(f for f in faults if f)
             )

@@ -30,10 +30,28 @@ class Delivery:
         """True if its channel is gone."""
         return self.channel.is_closed
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What log lines say of it."""
+        message = self.message
+        return {
+            "job": message.job_id,
+            "task": message.task,
+            "queue": self.queue,
+            "attempt": message.attempt,
+        }
+
     async def acknowledge(self) -> None:
         """Tell RabbitMQ that it is settled."""
         with contextlib.suppress(aiormq.ChannelInvalidStateError):
             await self.channel.basic_ack(self.tag, wait=False)
+
+    async def reject(self) -> None:
+        """Have RabbitMQ dead-letter it: from a work queue it comes to the undelivered ones, which every
+        worker settles. From there it would be dropped, so that one is kept until its channel ends."""
+        if not self.undelivered:
+            with contextlib.suppress(aiormq.ChannelInvalidStateError):
+                await self.channel.basic_nack(self.tag, requeue=False, wait=False)
 
     async def requeue(self) -> None:
         """Give it back to its queue. Nack, not reject: 4.3 charges a reject as a failed delivery."""
@@ -51,6 +69,7 @@ class Run:
     claimed: float
     """When the claim was made, which is before it was granted."""
     started: float
+    """When a process began it; until then, when the claim was granted."""
     losses: int = 0
     alone: bool = False
     """True if it must have a process of its own."""

@@ -16,8 +16,8 @@ from warrener.messages import Foreign, Malformed, Message
 from warrener.presence import PresenceBoard
 from warrener.records import JobError
 from warrener.retry import NEVER
-from warrener.topology import TICK
-from warrener.transitions import Granted, Held, Settled, Stale, Verdict
+from warrener.topology import LONGEST_WAIT, TICK
+from warrener.transitions import Broken, Granted, Held, Settled, Stale, Verdict
 
 from .consumer import Arrival
 from .context import Context
@@ -86,13 +86,11 @@ class Intake:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._claiming.add(task)
-        task.add_done_callback(self._claimed)
+        task.add_done_callback(self._claiming.discard)
 
-    def _claimed(self, task: asyncio.Task[None]) -> None:
-        self._claiming.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # Nobody has settled these deliveries: they come again when this connection ends.
-            log.error("claiming failed", exc_info=error)
+    def _is_active(self, delivery: Delivery) -> bool:
+        run = self._active.get(delivery.message.job_id)
+        return run is not None and run.delivery is delivery
 
     def _may_run(self, delivery: Delivery) -> bool:
         """False for what goes back into the ladder without asking the store."""
@@ -104,7 +102,8 @@ class Intake:
             return True
         if message.due is not None and message.due - now > 2 * TICK:
             # Longer than the whole ladder, or a clock that is ahead: carried on.
-            self._settlement.pass_on(delivery, message, message.due - now)
+            wait = min(message.due - now, LONGEST_WAIT)
+            self._settlement.pass_on(delivery, message, wait)
         elif message.job_id in self._active:
             self._park(delivery, "it runs in this worker")
         elif message.task not in self._registry.specs and (
@@ -114,6 +113,7 @@ class Intake:
                 "no task %r here: job %s waits for a worker that has it",
                 message.task,
                 message.job_id,
+                extra=delivery.facts,
             )
             self._settlement.pass_on(delivery, defer.message, defer.delay)
         else:
@@ -122,7 +122,7 @@ class Intake:
 
     def _park(self, delivery: Delivery, why: str) -> None:
         message = delivery.message
-        log.info("job %s is put back for now: %s", message.job_id, why)
+        log.info("job %s is put back for now: %s", message.job_id, why, extra=delivery.facts)
         delay = growing_park(message.parks, LONGEST_PARK)
         self._settlement.pass_on(delivery, message.parked(), delay)
 
@@ -134,7 +134,11 @@ class Intake:
         try:
             while self._unclaimed:
                 deliveries, self._unclaimed = self._unclaimed, []
-                await self._claim(deliveries)
+                try:
+                    await self._claim(deliveries)
+                except Exception:
+                    log.exception("claiming failed; what is not claimed is dead-lettered")
+                    self._settlement.reject([d for d in deliveries if not self._is_active(d)])
         finally:
             self._asking = False
 
@@ -147,7 +151,7 @@ class Intake:
             else:
                 self._answered(claim, verdict)
         if held:
-            self._start(self._contest(held))
+            self._start(self._contest_safely(held))
 
     async def _verdicts(
         self, claims: Sequence[Claim], abandoned: Sequence[str] = ()
@@ -187,6 +191,9 @@ class Intake:
                 self._settlement.repay(delivery, verdict)
             case Stale():
                 self._settlement.acknowledge(delivery, "a later attempt is on its way")
+            case Broken(reason):
+                error = JobError("RecordBroken", reason, "", "record_broken")
+                self._settlement.bury_unrecorded(delivery, error)
             case Held():
                 self._park(delivery, f"another worker ({verdict.owner}) runs it")
 
@@ -210,6 +217,15 @@ class Intake:
             run.alone = losses > 1
             self._dispatch(run)
 
+    async def _contest_safely(self, held: list[tuple[Claim, Held]]) -> None:
+        try:
+            await self._contest(held)
+        except Exception:
+            log.exception("contested claims were not settled; they are put back")
+            for claim, _ in held:
+                if not self._is_active(claim.delivery):
+                    self._park(claim.delivery, "its claim could not be contested")
+
     async def _contest(self, held: list[tuple[Claim, Held]]) -> None:
         """Take over what nobody runs any more, park the rest."""
         lapsed = self._settings.presence_lifetime
@@ -231,8 +247,12 @@ class Intake:
             answers = await self._verdicts(claims, abandoned)
             for claim, answer in zip(claims, answers, strict=True):
                 if isinstance(answer, Granted):
-                    job_id = claim.delivery.message.job_id
-                    log.warning("job %s is taken over from a lost worker", job_id)
+                    delivery = claim.delivery
+                    log.warning(
+                        "job %s is taken over from a lost worker",
+                        delivery.message.job_id,
+                        extra=delivery.facts,
+                    )
                 self._answered(claim, answer)
 
     @property

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from warrener.errors import BrokerUnavailable, QueueNotFound, StoreUnavailable
+from warrener.errors import BrokerRefusedLogin, BrokerUnavailable, QueueNotFound, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,8 @@ async def patiently(
     for pause in pauses():
         try:
             return await call()
-        except (StoreUnavailable, BrokerUnavailable, QueueNotFound) as error:
+        # A broker that restarts may refuse logins for a while.
+        except (StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin, QueueNotFound) as error:
             log.warning("held for now: %s", error)
             on_failure()
             await asyncio.sleep(pause)

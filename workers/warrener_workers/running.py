@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import ctypes
 import functools
+import logging
 import math
-import threading
 import traceback
 import types
-from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-from warrener import Job, RunCall, SoftTimeLimitExceeded, Task, Warrener
+from warrener import Job, RunCall, Task, Warrener
 from warrener.calls import Call, decode_body
 from warrener.errors import InvalidArguments, RetryLater
 from warrener.middleware import compose
 from warrener.records import JobError
 
+from . import soft_limits
 from .outcomes import Failed, Outcome, Succeeded
+from .soft_limits import in_thread, softly_limited
+
+log = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 12_000
@@ -41,10 +43,20 @@ class Runtime:
     app: Warrener
     resources: Any
     threads: Executor
+    soft_limits: bool = True
 
 
 async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
     """Run one job to its outcome. Raises nothing but CancelledError, when the process is ending."""
+    try:
+        return await _run(runtime, job, body)
+    except Exception as error:  # an exception that cannot even be asked what it is
+        text = f"{type(error).__name__} while an outcome was made of the run: {_text_of(error)}"
+        log.exception("job %s: no outcome", job.id)
+        return Failed(JobError("NoOutcome", text, "", "no_outcome"))
+
+
+async def _run(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:
     task = runtime.app.tasks.get(job.task)
     if task is None:
         error = JobError("UnknownTask", f"no task is called {job.task!r}", "", "unknown_task")
@@ -69,9 +81,7 @@ def _bound(task: Task[..., Any], body: bytes) -> Call | Failed:
 
 async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: Call) -> Outcome:
     current_job.set(job)
-    chain = compose(
-        runtime.app.run_middleware, functools.partial(_call_function, task, runtime.threads)
-    )
+    chain = compose(runtime.app.run_middleware, functools.partial(_call_function, task, runtime))
     try:
         result = await chain(RunCall(job, call.arguments))
     except asyncio.CancelledError as error:
@@ -83,15 +93,16 @@ async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: C
     return _succeeded(task, result, runtime.app.settings.max_result_bytes)
 
 
-async def _call_function(task: Task[..., Any], threads: Executor, call: RunCall) -> Any:
+async def _call_function(task: Task[..., Any], runtime: Runtime, call: RunCall) -> Any:
     arguments = dict(call.arguments)
     if task.schema.job_parameter:
         arguments[task.schema.job_parameter] = call.job
-    seconds = task.settings.soft_time_limit
+    seconds = task.settings.soft_time_limit if runtime.soft_limits else None
     if task.is_coroutine:
         coroutine = task.function(**arguments)
-        return await (coroutine if seconds is None else _softly_limited(coroutine, seconds))
-    return await _in_thread(threads, functools.partial(task.function, **arguments), seconds)
+        return await (coroutine if seconds is None else softly_limited(coroutine, seconds))
+    function = functools.partial(task.function, **arguments)
+    return await in_thread(runtime.threads, function, seconds)
 
 
 def _succeeded(task: Task[..., Any], result: Any, limit: int) -> Outcome:
@@ -124,15 +135,22 @@ def _failed(task: Task[..., Any], error: BaseException) -> Failed:
 
 def _asked_delay(error: BaseException) -> float | None:
     """The seconds of a RetryLater; None, and so the policy's own, for what is no number."""
-    delay: object = getattr(error, "delay", None) if isinstance(error, RetryLater) else None
-    number = isinstance(delay, (int, float)) and math.isfinite(delay)
-    return float(delay) if number else None  # type: ignore[arg-type]
+    if not isinstance(error, RetryLater):
+        return None
+    try:
+        delay = float(error.delay)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return delay if math.isfinite(delay) else None
+
+
+_OURS = (__file__, soft_limits.__file__)
 
 
 def _users_part(trace: types.TracebackType | None) -> types.TracebackType | None:
-    """The traceback without the frames of this module, which say nothing to the task's author."""
+    """The traceback without the frames that lead to the task, which say nothing to its author."""
     outer = trace
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    while trace is not None and trace.tb_frame.f_code.co_filename in _OURS:
         trace = trace.tb_next
     return trace or outer
 
@@ -148,105 +166,3 @@ def _text_of(error: BaseException) -> str:
 def _sayable(text: str) -> str:
     """Text that UTF-8 can carry: the name of a file may hold bytes that are none."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-# Soft time limits --------------------------------------------------------------------------------
-
-
-async def _softly_limited(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Any:
-    running = asyncio.current_task()
-    assert running is not None
-    expired = False
-
-    def expire() -> None:
-        nonlocal expired
-        expired = True
-        running.cancel()
-
-    def reason() -> BaseException | None:
-        nonlocal expired
-        if not expired:
-            return None
-        expired = False
-        running.uncancel()
-        return SoftTimeLimitExceeded(seconds=seconds)
-
-    timer = asyncio.get_running_loop().call_later(seconds, expire)
-    try:
-        return await _driven(coroutine, reason)
-    finally:
-        timer.cancel()
-
-
-@types.coroutine
-def _driven(
-    coroutine: Coroutine[Any, Any, Any], reason: Callable[[], BaseException | None]
-) -> Generator[Any, Any, Any]:
-    """Await the coroutine, but raise `reason()` inside it in place of a cancellation that has one: so
-    a coroutine sees the same exception as a plain function, at its own await."""
-    throw: BaseException | None = None
-    while True:
-        try:
-            waits_for = coroutine.send(None) if throw is None else coroutine.throw(throw)
-        except StopIteration as stop:
-            return stop.value
-        throw = None
-        try:
-            yield waits_for
-        except asyncio.CancelledError as error:
-            throw = reason() or error
-        except BaseException as error:
-            throw = error
-
-
-async def _in_thread(threads: Executor, function: Callable[[], Any], seconds: float | None) -> Any:
-    loop = asyncio.get_running_loop()
-    limited = _LimitedCall(function, seconds)
-    context = contextvars.copy_context()
-    timer = loop.call_later(seconds, limited.interrupt) if seconds is not None else None
-    try:
-        result, error = await loop.run_in_executor(threads, context.run, limited)
-    finally:
-        if timer is not None:
-            timer.cancel()
-    if error is not None:
-        raise error
-    return result
-
-
-class _LimitedCall:
-    """A plain function's call that another thread can interrupt between two of its bytecodes (see
-    PyThreadState_SetAsyncExc in Python's C API). Answers what it returned and what it raised, since a
-    future cannot carry every exception (StopIteration)."""
-
-    def __init__(self, function: Callable[[], Any], seconds: float | None) -> None:
-        # Raised into a thread, an exception can only be given as a class.
-        class Expired(SoftTimeLimitExceeded):
-            def __init__(self) -> None:
-                super().__init__(seconds=seconds)
-
-        self._function = function
-        self._seconds = seconds
-        self._expired = Expired
-        self._lock = threading.Lock()
-        self._thread: int | None = None
-
-    def __call__(self) -> tuple[Any, BaseException | None]:
-        with self._lock:
-            self._thread = threading.get_ident()
-        try:
-            return self._function(), None
-        except self._expired as error:
-            limit = SoftTimeLimitExceeded(seconds=self._seconds)
-            return None, limit.with_traceback(error.__traceback__)
-        except BaseException as error:
-            return None, error
-        finally:
-            with self._lock:
-                self._thread = None
-
-    def interrupt(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                thread, kind = ctypes.c_ulong(self._thread), ctypes.py_object(self._expired)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, kind)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -18,24 +18,16 @@ from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
 from warrener.publishing import Outgoing, Publishes
 from warrener.records import JobError
-from warrener.transitions import Reply, Transition
+from warrener.transitions import Reply
 
 from .context import Context
 from .debts import Debt, Debts
 from .deliveries import Delivery, Run
-from .outcomes import Again, Bury, Complete, Defer, Ending
+from .ends import Ender, RunEnd
+from .outcomes import Ending
 from .patience import patiently
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """The end of a run, on its way into the store; `owes` makes the debt out of the store's answer."""
-
-    run: Run
-    move: Transition
-    owes: Callable[[Reply], Debt] | None = None
 
 
 class Settlement:
@@ -50,7 +42,8 @@ class Settlement:
         self._clock = context.clock
         self._active = context.active
         self._debts = Debts(context, publisher)
-        self._endings: list[_Ending] = []
+        self._ender = Ender(context, self._debts)
+        self._endings: list[RunEnd] = []
         self._reports: dict[Run, bytes] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._storing: asyncio.Task[None] | None = None
@@ -59,7 +52,7 @@ class Settlement:
 
     def finish(self, run: Run, decision: Ending) -> None:
         """Settle a run that came to this decision."""
-        self._endings.append(self._ending(run, decision))
+        self._endings.append(self._ender.ending(run, decision))
         self._store_soon()
 
     def show_progress(self, run: Run, report: bytes) -> None:
@@ -71,52 +64,6 @@ class Settlement:
         if self._storing is None or self._storing.done():
             self._storing = self._start(self._store())
 
-    def _ending(self, run: Run, decision: Ending) -> _Ending:
-        now, job_id, token = self._clock(), run.message.job_id, run.token
-        match decision:
-            case Complete(result):
-                ttls = (self._settings.result_ttl, self._settings.dedupe_ttl)
-                return _Ending(run, transitions.succeed(job_id, token, now, result, ttls))
-            case Again(error, delay):
-                due = now + delay
-                entry = self._history(run, error, now)
-                owed = orjson.dumps({"retry": due})
-                move = transitions.retry(job_id, token, now, error.to_json(), entry, owed, due)
-                return _Ending(
-                    run, move, lambda _: self._debts.next_attempt(run.delivery, due, token)
-                )
-            case Bury(error):
-                entry = self._history(run, error, now)
-                move = transitions.fail(
-                    job_id, token, now, error.to_json(), entry, orjson.dumps({"dead": now})
-                )
-
-                def dead_letter(reply: Reply) -> Debt:
-                    attempts = orjson.loads(b"[" + reply[1] + b"]")
-                    return self._debts.dead_letter(run.delivery, error, attempts, now, token)
-
-                return _Ending(run, move, dead_letter)
-            case Defer(message, delay):
-                log.info(
-                    "job %s does not fit the code of this worker, and waits for one that it fits",
-                    job_id,
-                )
-                debt = Debt(run.delivery, Outgoing(message, run.delivery.queue, delay))
-                return _Ending(run, transitions.release(job_id, token), lambda _: debt)
-
-    def _history(self, run: Run, error: JobError, now: float) -> bytes:
-        return orjson.dumps(
-            {
-                "attempt": run.message.attempt,
-                "started": run.started,
-                "finished": now,
-                "worker": self._worker,
-                "type": error.type,
-                "message": error.message,
-                "reason": error.reason,
-            }
-        )
-
     async def _store(self) -> None:
         """One round trip at a time: what ends during one is stored together in the next."""
         while self._endings or self._reports:
@@ -127,14 +74,23 @@ class Settlement:
                 for run, report in reports.items()
             ]
             moves += [ending.move for ending in endings]
-            replies = await patiently(partial(self._apply, moves))
-            await self._stored(endings, replies[len(reports) :])
+            try:
+                replies = await patiently(partial(self._apply, moves))
+                await self._stored(endings, replies[len(reports) :])
+            except Exception:
+                log.exception("the ends of %d run(s) are not stored", len(endings))
+                self.reject([ending.run.delivery for ending in endings])
 
-    async def _stored(self, endings: Sequence[_Ending], replies: Sequence[Reply]) -> None:
+    async def _stored(self, endings: Sequence[RunEnd], replies: Sequence[Reply]) -> None:
         debts, forgotten = [], []
         for ending, reply in zip(endings, replies, strict=True):
             if reply[0] == b"forgotten":
                 forgotten.append(ending)
+                continue
+            if reply[0] == b"broken":
+                run = ending.run
+                error = JobError("RecordBroken", reply[1].decode(), "", "record_broken")
+                debts.append(self._debts.dead_letter(run.delivery, error, [], self._clock(), ""))
                 continue
             if reply[0] != b"ok":
                 self._log_superseded(ending.run)
@@ -144,11 +100,13 @@ class Settlement:
             await self._acknowledge(ending.run.delivery)
         # Not awaited: a slow confirm must not hold up those who owe nothing.
         if debts:
-            self._start(self._pay(debts))
+            self._start(self._pay(debts), *(debt.delivery for debt in debts))
         if forgotten:
-            self._start(self._claim_again(forgotten))
+            self._start(
+                self._claim_again(forgotten), *(ending.run.delivery for ending in forgotten)
+            )
 
-    async def _claim_again(self, endings: Sequence[_Ending]) -> None:
+    async def _claim_again(self, endings: Sequence[RunEnd]) -> None:
         """Redis has lost these runs' claims, and perhaps all it had. Nobody else has claimed them since:
         with the claim repeated, the runs end as they did."""
         claims = [
@@ -172,6 +130,9 @@ class Settlement:
 
     async def _acknowledge(self, delivery: Delivery) -> None:
         await delivery.acknowledge()
+        self._forget(delivery)
+
+    def _forget(self, delivery: Delivery) -> None:
         run = self._active.get(delivery.message.job_id)
         if run is not None and run.delivery is delivery:
             del self._active[delivery.message.job_id]
@@ -181,6 +142,7 @@ class Settlement:
             "job %s attempt %d ended here after another worker had taken it over: its outcome is dropped",
             run.message.job_id,
             run.message.attempt,
+            extra=run.delivery.facts,
         )
 
     async def _pay(self, debts: Sequence[Debt]) -> None:
@@ -192,12 +154,18 @@ class Settlement:
 
     def acknowledge(self, delivery: Delivery, why: str) -> None:
         """Settle a delivery of an attempt that has ended before."""
-        log.info("job %s acknowledged without running: %s", delivery.message.job_id, why)
-        self._start(delivery.acknowledge())
+        log.info(
+            "job %s acknowledged without running: %s",
+            delivery.message.job_id,
+            why,
+            extra=delivery.facts,
+        )
+        self._start(delivery.acknowledge(), delivery)
 
     def pass_on(self, delivery: Delivery, message: Message, delay: float) -> None:
         """Put a job back into its queue after `delay` seconds, as `message`."""
-        self._start(self._pay([Debt(delivery, Outgoing(message, delivery.queue, delay))]))
+        debt = Debt(delivery, Outgoing(message, delivery.queue, delay))
+        self._start(self._pay([debt]), delivery)
 
     def adopt(self, delivery: Delivery, found: Foreign) -> None:
         """Publish a job that came without an id again with one. A crash between the confirm and the
@@ -206,7 +174,7 @@ class Settlement:
         log.info(
             "a job of %s came without an id and is adopted as %s", message.task, message.job_id
         )
-        self._start(self._adopt(delivery, message))
+        self._start(self._adopt(delivery, message), delivery)
 
     async def _adopt(self, delivery: Delivery, message: Message) -> None:
         await self._pay([Debt(delivery, Outgoing(message, delivery.queue))])
@@ -216,20 +184,31 @@ class Settlement:
         """Dead-letter a delivery that is no job."""
         outgoing, letter = bury_malformed(found, delivery.queue, self._clock(), self._worker)
         log.warning("a message on %s is dead-lettered: %s", delivery.queue, found.reason)
-        self._start(self._pay([Debt(delivery, outgoing, letter=letter)]))
+        self._start(self._pay([Debt(delivery, outgoing, letter=letter)]), delivery)
+
+    def bury_unrecorded(self, delivery: Delivery, error: JobError) -> None:
+        """Dead-letter a job whose record cannot be used."""
+        debt = self._debts.dead_letter(delivery, error, [], self._clock(), "")
+        self._start(self._pay([debt]), delivery)
+
+    def reject(self, deliveries: Sequence[Delivery]) -> None:
+        """Have RabbitMQ dead-letter what could not be settled here."""
+        for delivery in deliveries:
+            self._forget(delivery)
+            self._start(delivery.reject())
 
     def bury_again(self, delivery: Delivery) -> None:
         """Send a dead letter once more to its dead queue, which it had not reached."""
         letter = read(delivery.message, delivery.queue)
         outgoing = Outgoing(delivery.message, delivery.queue, dead=True)
-        self._start(self._pay([Debt(delivery, outgoing, letter=letter)]))
+        self._start(self._pay([Debt(delivery, outgoing, letter=letter)]), delivery)
 
     def repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
         """Settle the redelivery of an attempt that ended, but may not have published what it owed."""
         if not settled.owed:
             self.acknowledge(delivery, "it has ended")
         else:
-            self._start(self._repay(delivery, settled))
+            self._start(self._repay(delivery, settled), delivery)
 
     async def _repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
         owed = orjson.loads(settled.owed)
@@ -254,17 +233,21 @@ class Settlement:
 
     # Work under way ------------------------------------------------------------------------------
 
-    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.ensure_future(_awaited(work))
+    def _start(self, work: Awaitable[None], *deliveries: Delivery) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.ensure_future(self._settled(work, deliveries))
         self._work.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._work.discard)
         return task
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._work.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # The delivery stays unsettled and comes again when this connection ends.
-            log.error("settling failed", exc_info=error)
+    async def _settled(self, work: Awaitable[None], deliveries: Sequence[Delivery]) -> None:
+        try:
+            await work
+        except Exception:
+            # A fault of ours, or bytes that nobody foresaw: it must not be held for ever.
+            log.exception("settling failed; RabbitMQ dead-letters %d message(s)", len(deliveries))
+            for delivery in deliveries:
+                self._forget(delivery)
+                await delivery.reject()
 
     async def drain(self) -> None:
         """Return once everything handed over has been settled."""
@@ -275,7 +258,3 @@ class Settlement:
         """Stop settling; what is left comes again elsewhere."""
         for task in self._work:
             task.cancel()
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work

@@ -16,9 +16,10 @@ from typing import Any
 from warrener import transitions
 from warrener.catalogue import Catalogue
 from warrener.client import Client
-from warrener.errors import StoreUnavailable
+from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
+from warrener.topology import check_queue_name
 from warrener.transitions import Runner
 
 from . import child_backend
@@ -35,8 +36,12 @@ from .settlement import Settlement
 
 log = logging.getLogger(__name__)
 
-LIFELINE_BEAT = 0.25
-"""Seconds between two signs of life to the children, which wait for 2.4 beats of the worker's own."""
+EXIT_FORCED = 130
+"""What a worker ends with that does not wait for what runs."""
+
+LIFELINE_BEAT = 0.1
+"""Seconds between two signs of life to the children. They wait for one and a half of the worker's own
+beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class WorkerSettings:
     @property
     def slots_per_child(self) -> int:
         """Jobs that one child runs at once: prefetch counts per queue, so slots do as well."""
+        if self.pool == "solo":
+            return 1
         return self.concurrency * len(self.queues)
 
     @property
@@ -139,7 +146,9 @@ class Worker:
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._charges: set[asyncio.Task[None]] = set()
-        self._pool = ChildPool(spawn, self, processes=mine.processes, slots=mine.slots_per_child)
+        self._pool = ChildPool(
+            spawn, self, processes=mine.processes, slots=mine.slots_per_child, clock=clock
+        )
         self._parts: Parts
 
     def stop(self) -> None:
@@ -148,10 +157,13 @@ class Worker:
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until stop() is called. Raises PoolBroken when children do not start, and at the start
-        WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch."""
+        QueueNameError, WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin,
+        TopologyMismatch."""
         self._track(self._beat_children())
         try:
             registry = await self._pool.start()
+            for queue in self._mine.queues:
+                check_queue_name(queue, registry.settings.namespace)
             self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
             self._pool.neighbour_grace = self._parts.settings.neighbour_grace
             try:
@@ -166,18 +178,21 @@ class Worker:
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
-        self._track(self._beat(parts))
+        beat = self._track(self._beat(parts))
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
         await parts.consumer.start()
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
         stopped = asyncio.ensure_future(self._stop.wait())
-        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken}
+        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken, beat}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if self._pool.broken.done():
             raise self._pool.broken.result()
+        if beat.done():
+            # Without a presence, others would take over what runs here.
+            beat.result()
 
     # What the pool tells -------------------------------------------------------------------------
 
@@ -186,7 +201,7 @@ class Worker:
         now, grace = self._clock(), self._parts.settings.unknown_task_grace
         decision = decide(outcome, run.message, run.spec, now, grace)
         if isinstance(decision, Rerun):
-            run.alone, run.started = True, now
+            run.alone = True
             self._pool.dispatch(run)
         else:
             self._parts.settlement.finish(run, decision)
@@ -200,7 +215,12 @@ class Worker:
             charge.add_done_callback(self._charges.discard)
             return
         if run.spec.max_losses:
-            log.warning("job %s runs again, alone and uncharged: %s", run.message.job_id, reason)
+            log.warning(
+                "job %s runs again, alone and uncharged: %s",
+                run.message.job_id,
+                reason,
+                extra=run.delivery.facts,
+            )
         self.ended(run, Lost(reason, run.losses))
 
     async def _charge(self, run: Run, reason: str) -> None:
@@ -221,7 +241,17 @@ class Worker:
         self._track(self._send_for(child, frame))
 
     async def _send_for(self, child: Child, frame: Frame) -> None:
-        answers = await self._parts.client.submit(child_backend.unpack(frame))
+        submissions = child_backend.unpack(frame)
+        answers: list[str | WarrenerError]
+        try:
+            answers = await self._parts.client.submit(submissions)
+        except WarrenerError as error:
+            answers = [error] * len(submissions)
+        except Exception as error:
+            log.exception("a submission from inside a task failed")
+            url = self._parts.settings.shown_amqp_url
+            unknown = BrokerUnavailable(url=url, reason=repr(error), may_arrive=True)
+            answers = [unknown] * len(submissions)
         packed = [child_backend.pack_answer(answer) for answer in answers]
         child.link.say(Kind.SENT, {"n": frame.header["n"], "answers": packed})
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from warrener import JobNotFound, UnknownTask, Warrener
+from warrener.calls import read_json
 from warrener.client import Client
 from warrener.ids import is_job_id
 from warrener.tasks import Options, Signature
@@ -100,7 +100,7 @@ async def _read(request: Request, limit: int) -> JobRequest:
             )
             raise BadRequest(413, "payload-too-large", detail)
     try:
-        content = from_json(bytes(body), allow_inf_nan=False)
+        content = read_json(bytes(body))
     except ValueError as error:
         raise BadRequest(400, "invalid-json", f"The body is no JSON: {error}.") from error
     try:
@@ -129,5 +129,5 @@ def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[
 
 
 def _accepted(app: Warrener, job_id: str, wanted: JobRequest) -> JobView:
-    queue = wanted.queue or app.queue_of(app.tasks[wanted.task])
+    queue = app.queue_of(app.tasks[wanted.task]) if wanted.queue is None else wanted.queue
     return JobView(id=job_id, task=wanted.task, queue=queue, state="PENDING")

@@ -3,12 +3,23 @@
 -- Answers ok, attempts, created, losses | superseded | forgotten (nobody holds a claim: the store has
 -- lost it). The record of a failed job stays until its dead letter is replayed or discarded, and its
 -- waiters hear of it once that letter is in its queue.
+-- The last attempts, one a line, in at most 16,000 bytes: a task may go on retrying for months.
+local function history(entries, entry)
+  entries = entries and (entries .. ',\n' .. entry) or entry
+  while #entries > 16000 do
+    local line = string.find(entries, '\n', 1, true)
+    if not line then break end
+    entries = string.sub(entries, line + 1)
+  end
+  return entries
+end
+
 local found = redis.call('HMGET', KEYS[1], 'state', 'token', 'attempts', 'created', 'losses')
 if not found[2] then return {'forgotten'} end
 if found[2] ~= ARGV[1] then return {'superseded'} end
 local attempts = found[3]
 if found[1] == 'STARTED' then
-  attempts = attempts and (attempts .. ',' .. ARGV[4]) or ARGV[4]
+  attempts = history(attempts, ARGV[4])
   redis.call('HSET', KEYS[1], 'state', 'FAILURE', 'error', ARGV[3], 'attempts', attempts,
     'owed', ARGV[5], 'finished', ARGV[2])
 elseif found[1] ~= 'FAILURE' then

@@ -15,9 +15,10 @@ from warrener import (
     SubmissionError,
     WarrenerError,
 )
+from warrener.imports import users_traceback
 
 from ..child_pool import PoolBroken
-from . import api, dead, dev, jobs, queues, worker
+from . import api, dead, dev, dev_file, jobs, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -33,11 +34,19 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
 
 app = typer.Typer(
     name="warrener",
-    help="Run Python functions in the background on RabbitMQ.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def before_any(context: typer.Context) -> None:
+    """Run Python functions in the background on RabbitMQ."""
+    if context.invoked_subcommand != "dev":
+        dev_file.adopt()
+
+
 app.command("worker")(worker.worker)
 app.command("api")(api.api)
 app.command("dev")(dev.dev)
@@ -61,5 +70,8 @@ def run() -> None:
     try:
         app()
     except (WarrenerError, PoolBroken) as error:
-        sys.stderr.write(f"warrener: {error}\n")
+        broken = users_traceback(error) if isinstance(error, WarrenerError) else ""
+        sys.stderr.write(f"{broken}warrener: {error}\n")
+        if isinstance(error, (BrokerUnavailable, StoreUnavailable)) and dev_file.is_left_behind():
+            sys.stderr.write("The `warrener dev` of this folder was killed: start it again.\n")
         sys.exit(exit_code(error))

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from warrener import JobNotFound, JobStatus, State, Warrener
+from warrener import InvalidArguments, JobNotFound, JobStatus, State, Warrener
+from warrener.calls import TOO_DEEP, read_json
 from warrener.client import Client
 from warrener.presence import Presence, PresenceBoard
 from warrener.tasks import Options, Signature
@@ -57,7 +58,7 @@ def submit(
         name, equals, value = argument.partition("=")
         if not equals:
             raise typer.BadParameter(f"{argument!r} is not of the form name=value")
-        named[name] = _value(value)
+        named[name] = _value(task, name, value)
     options = Options(queue=queue, countdown=countdown, id=id)
 
     async def call(warrener: Warrener, client: Client) -> JobStatus | str:
@@ -89,18 +90,23 @@ def submit(
 
 def _parsed(text: str, kind: type[Any], called: str, option: str) -> Any:
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        value = read_json(text)
+    except ValueError as error:
         raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from error
     if not isinstance(value, kind):
         raise typer.BadParameter(f"it must be a JSON {called}", param_hint=option)
     return value
 
 
-def _value(text: str) -> Any:
+def _value(task: str, name: str, text: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return read_json(text)
+    except ValueError as error:
+        if str(error) == TOO_DEEP:  # JSON all the same, and never meant as text
+            problems = [{"at": name, "message": TOO_DEEP}]
+            raise InvalidArguments(
+                task=task, reason=f"{name}: {TOO_DEEP}", problems=problems
+            ) from error
         return text
 
 

@@ -8,7 +8,8 @@ import typer
 
 from .. import logs
 from ..child_process import ChildSettings
-from ..launch import run_solo, run_worker
+from ..launch import run_worker
+from ..solo import run_solo
 from ..worker import WorkerSettings, default_name
 from .options import AppPath, LogFormat, LogLevel
 
@@ -51,7 +52,10 @@ def worker(
     )
     children = ChildSettings(app, name, mine.slots_per_child, log_level, log_format)
     if solo:
-        typer.echo("solo: one job at a time in the main thread; time limits are off", err=True)
+        typer.echo(
+            "solo: one job at a time in the main thread; time limits, soft and hard, are off",
+            err=True,
+        )
         run_solo(mine, children)
     else:
         run_worker(mine, children)

@@ -2,7 +2,7 @@
 
 import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -32,6 +32,21 @@ def free_ports(count: int) -> list[int]:
                 continue
             found.append(port)
     raise OSError(f"no {count} free ports between {_LOWEST} and {highest} on {LOOPBACK}")
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """True if a server can listen there. Raises nothing: an address that is not ours is not free."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=0.2):
+        # On macOS one may bind a port of 127.0.0.1 that another has on all addresses.
+        return False
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def _first_ephemeral_port() -> int:

@@ -66,7 +66,7 @@ class ServerProcess:
         self.name = name
         self.log = log
         self._command = command
-        self._env = env
+        self.env = env
         self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -135,7 +135,7 @@ class ServerProcess:
             self._log_start = output.tell()
             return subprocess.Popen(
                 dying_with_me(self._command),
-                env=dict(self._env),
+                env=dict(self.env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warrener_workers.nodes.epmd import NameServer, name_server
 from warrener_workers.nodes.installed import InstalledRabbit, this_machines_rabbit
 from warrener_workers.nodes.ports import LOOPBACK, free_ports
 from warrener_workers.nodes.processes import ServerProcess, clean_environment, locked
@@ -20,22 +22,6 @@ _COOKIE = "private-node"
 _PLUGINS = ("rabbitmq_management",)
 # More schedulers than this only cost memory and boot time on a node with one user.
 _SCHEDULERS = 4
-
-
-@dataclass(frozen=True)
-class NameServer:
-    """An epmd, by which the nodes of one cluster find each other; a single node has its own."""
-
-    port: int
-    _server: ServerProcess
-
-    def start(self) -> None:
-        """Start it and wait until it listens; nothing while it runs. Raises NodeFailed."""
-        self._server.start(lambda: _listens(self.port))
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.kill()
 
 
 @dataclass(frozen=True)
@@ -54,6 +40,7 @@ class RabbitNode:
     _server: ServerProcess
     _names: NameServer
     _ready: Path
+    _control: Sequence[str]
 
     @property
     def amqp_url(self) -> str:
@@ -68,6 +55,11 @@ class RabbitNode:
         """The Erlang VM's process id. Raises RuntimeError while it is stopped."""
         return self._server.pid
 
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self._server.log
+
     def manage(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         """Call the management API, such as ("GET", "/api/queues"); its JSON, or None without.
 
@@ -77,11 +69,23 @@ class RabbitNode:
             f"http://{LOOPBACK}:{self._ports.management}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q="},  # guest:guest
+            headers={
+                "Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q=",  # guest:guest
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             text = response.read()
         return json.loads(text) if text else None
+
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl on it, which takes half a second; what it prints. Raises
+        subprocess.CalledProcessError on a refusal."""
+        command = [*self._control, "-n", f"{self.name}@localhost", "--quiet", *arguments]
+        done = subprocess.run(
+            command, env=self._server.env, check=True, capture_output=True, text=True, timeout=30
+        )
+        return done.stdout
 
     def start(self) -> None:
         """Start it on the same ports and data, and wait until it is up. Raises NodeFailed."""
@@ -138,17 +142,6 @@ def private_rabbitmq(
         yield prepared
 
 
-def name_server(directory: Path, installed: InstalledRabbit) -> NameServer:
-    """An epmd on a free port, not started yet; its log comes into the directory."""
-    [port] = free_ports(1)
-    command = [*installed.entered_by, installed.epmd, "-port", str(port), "-address", LOOPBACK]
-    env = clean_environment(directory)
-    log = directory.absolute() / "epmd.log"
-    return NameServer(
-        port, ServerProcess("epmd (RabbitMQ's name server)", command, log=log, env=env)
-    )
-
-
 @contextmanager
 def prepared_rabbitmq(
     directory: Path,
@@ -176,7 +169,8 @@ def prepared_rabbitmq(
             "NOTIFY_SOCKET": str(notify),
         }
         server = ServerProcess("RabbitMQ", command, log=home / "rabbitmq.log", env=env)
-        node = RabbitNode(name, ports, server, names, notify)
+        control = [*installed.entered_by, str(scripts / "rabbitmqctl")]
+        node = RabbitNode(name, ports, server, names, notify, control)
         try:
             yield node
         finally:
@@ -223,12 +217,6 @@ def _environment(directory: Path, ports: _Ports) -> dict[str, str]:
         ),
         "ERL_CRASH_DUMP": os.devnull,
     }
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.05)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def _says_ready(notices: socket.socket) -> bool:

@@ -1,0 +1,68 @@
+"""Importing what users name, with errors that say where in their own files it broke."""
+
+from __future__ import annotations
+
+import importlib
+import sysconfig
+import traceback
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from .errors import AppImportError, WarrenerError
+
+_OURS = str(Path(__file__).parent)
+# Code that users have not written; the standard library's folder holds site-packages as well.
+_OTHERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")})
+
+
+def import_module(name: str, path: str) -> ModuleType:
+    """Import a module that `path` names to the user. Raises AppImportError for all that goes wrong in
+    it, except for Warrener's own errors, which say enough."""
+    try:
+        return importlib.import_module(name)
+    except WarrenerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _explained(error, name, path) from error
+
+
+def _explained(error: BaseException, module: str, path: str) -> AppImportError:
+    where = _last_line(error.__traceback__)
+    if where is None and isinstance(error, ImportError):
+        return AppImportError(path=path, reason=error)
+    reason = str(error)
+    if not isinstance(error, ImportError):  # which needs no name
+        reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
+    if where is not None:
+        reason += f" ({_short(where.filename)}, line {where.lineno})"
+    remedy = f'Mend it, and try `python -c "import {module}"`.'
+    return AppImportError(path=path, reason=reason, remedy=remedy)
+
+
+def _last_line(trace: TracebackType | None) -> traceback.FrameSummary | None:
+    """The last line of the user's own in a traceback."""
+    lines = [line for line in traceback.extract_tb(trace) if _is_the_users(line.filename)]
+    return lines[-1] if lines else None
+
+
+def _is_the_users(file: str) -> bool:
+    return not file.startswith(("<", _OURS, *_OTHERS))
+
+
+def _short(file: str) -> str:
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except ValueError:
+        return file
+
+
+def users_traceback(error: WarrenerError) -> str:
+    """The traceback of what broke in the user's files, from their first line on; empty if nothing of
+    theirs ran."""
+    cause = error.__cause__ if isinstance(error, AppImportError) else None
+    trace = cause.__traceback__ if cause is not None else None
+    while trace is not None and not _is_the_users(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    if cause is None or (trace is None and not isinstance(cause, SyntaxError)):
+        return ""
+    return "".join(traceback.format_exception(type(cause), cause, trace))

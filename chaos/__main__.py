@@ -1,0 +1,207 @@
+"""`./dev chaos`: does the worker framework keep its promises while everything around it fails?"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from aiormq import spec
+from rich.console import Console
+from rich.table import Table
+
+from warrener import JobStatus, Warrener
+from warrener.client import Client
+from warrener.dead_letters import read as read_letter
+from warrener.messages import Message, decode
+from warrener.topology import RUNGS, Names
+
+from . import ledger
+from .crowd import Crowd
+from .entry import FLAWS
+from .faults import Faults
+from .plan import make_plan
+from .stage import QUEUES, Stage, standing
+from .verdict import Evidence, Letter, Verdict, judge
+
+QUIET = 240.0
+"""Seconds after the last fault within which everything must have ended."""
+STILL = 60.0
+"""Seconds without any change after which what is left counts as left for good."""
+console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
+
+
+def main() -> int:
+    """Run the plan; 0 if every promise held."""
+    parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=20.0, help="jobs a second")
+    parser.add_argument("--without", choices=FLAWS, default="", help="switch a rule off: must fail")
+    parser.add_argument("--keep", type=Path, help="a folder for the logs and the ledger")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="warrener-chaos-") as folder:
+        place = (wanted.keep or Path(folder)).absolute()
+        place.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=place / "submitters.log", level=logging.INFO)
+        with standing(place, wanted.without) as stage:
+            return Run(stage, wanted).run()
+
+
+class Run:
+    """One run on a stage that stands."""
+
+    def __init__(self, stage: Stage, wanted: argparse.Namespace) -> None:
+        self._stage = stage
+        self._wanted = wanted
+        self._start = time.monotonic()
+        self._faults = Faults(stage, wanted.seed, self._say)
+        self._crowd = Crowd(wanted.seed, stage.api_url, wanted.rate)
+        self._app: Warrener
+
+    def _say(self, text: str) -> None:
+        console.print(f"{time.monotonic() - self._start:6.1f} s  {text}", markup=False)
+
+    def run(self) -> int:
+        """Submit and disturb, wait for quiet, judge."""
+        os.environ.update(self._stage.members[-1].env)
+        from .tasks import app  # reads the environment
+
+        self._app = app
+        submitting = self._stage.loop.start(self._crowd.submit(app))
+        self._disturb()
+        self._faults.end_all()
+        self._say("no more faults; waiting for everything to end")
+        self._stage.loop.call(self._crowd.stop)
+        submitting.result(60)
+        calm = self._calm_down()
+        evidence = self._stage.loop.run(self._gather(), 120)
+        self._stage.loop.run(app.close())
+        return self._report(judge(evidence), evidence, calm)
+
+    def _disturb(self) -> None:
+        for fault in make_plan(self._wanted.seed, self._wanted.minutes):
+            self._until(self._start + fault.at)
+            self._faults.begin(fault)
+        self._until(self._start + self._wanted.minutes * 60)
+
+    def _until(self, then: float) -> None:
+        while True:
+            self._faults.tick()
+            self._stage.keep_up()
+            if time.monotonic() >= then:
+                return
+            time.sleep(0.1)
+
+    def _calm_down(self) -> bool:
+        """Wait until every accepted job has ended and nothing is left in a queue."""
+        now = changed = time.monotonic()
+        end, left = now + QUIET, {"not looked at yet": 1}
+        while left and now < min(end, changed + STILL):
+            self._until(now + 1)
+            now, before, left = time.monotonic(), left, self._stage.loop.run(self._left(), 60)
+            if left != before:
+                changed = now
+        if not left:
+            return True
+        self._say(f"still not quiet: {left}")
+        return False
+
+    async def _left(self) -> dict[str, int]:
+        left = {queue: depth for queue, depth in (await self._depths()).items() if depth}
+        records = await self._records()
+        unfinished = [r for r in records.values() if r is None or not r.is_settled]
+        return left | ({"unfinished": len(unfinished)} if unfinished else {})
+
+    async def _depths(self) -> dict[str, int]:
+        names = Names(self._app.settings.namespace)
+        depths = {}
+        for queue in (*QUEUES, names.undelivered, *names.rungs[: RUNGS // 2]):
+            found = await self._client.publisher.depth(queue)
+            depths[queue] = int(found.message_count or 0) if found else 0
+        return depths
+
+    async def _records(self) -> dict[str, JobStatus | None]:
+        ids = sorted(self._crowd.accepted)
+        found: dict[str, JobStatus | None] = {}
+        for first in range(0, len(ids), 500):
+            some = ids[first : first + 500]
+            found |= zip(some, await self._client.store.statuses(some), strict=True)
+        return found
+
+    async def _gather(self) -> Evidence:
+        executions = ledger.read(
+            (self._stage.folder / "ledger").read_text().splitlines(), self._stage.lives.deaths
+        )
+        records = await self._records()
+        others = sorted({execution.job_id for execution in executions} - records.keys())
+        records |= zip(others, await self._client.store.statuses(others), strict=True)
+        depths = {queue: depth for queue, depth in (await self._depths()).items() if depth}
+        letters = [letter for queue in QUEUES for letter in await self._letters(queue)]
+        return Evidence(frozenset(self._crowd.accepted), records, executions, letters, depths)
+
+    @property
+    def _client(self) -> Client:
+        backend = self._app.backend()
+        assert isinstance(backend, Client)
+        return backend
+
+    async def _letters(self, queue: str) -> list[Letter]:
+        """Take every letter out of a dead queue: the run is over."""
+        channel = await self._client.publisher.spare_channel()
+        found = []
+        while True:
+            got = await channel.basic_get(Names("").dead_queue(queue), no_ack=True)
+            if not isinstance(got.delivery, spec.Basic.GetOk):
+                break
+            message = decode(got.header.properties, got.body)
+            assert isinstance(message, Message), message
+            letter = read_letter(message, queue)
+            found.append(
+                Letter(letter.job_id, letter.reason, letter.error.type, letter.error.message)
+            )
+        await channel.close()
+        return found
+
+    def _report(self, verdict: Verdict, evidence: Evidence, calm: bool) -> int:
+        table = Table(title="What became of it")
+        table.add_column("")
+        table.add_column("count", justify="right")
+        states = Counter(
+            "no record" if record is None else record.state.value
+            for record in evidence.records.values()
+        )
+        rows: dict[str, object] = {
+            "accepted jobs": len(evidence.accepted),
+            "submissions refused": self._crowd.refused,
+            "jobs known": len(evidence.records),
+            **{f"  {state}": count for state, count in sorted(states.items())},
+            "runs": len(evidence.executions),
+            "  cut off by the end of their process": sum(e.died for e in evidence.executions),
+            "dead letters": len(evidence.letters),
+            "starts of processes": sum(member.starts for member in self._stage.members),
+            "faults": self._faults.done,
+        }
+        for name, count in rows.items():
+            table.add_row(name, str(count))
+        console.print(table)
+        for what in ("lost", "rerun", "overlapped", "other"):
+            for line in getattr(verdict, what)[:20]:
+                console.print(f"{what}: {line}", markup=False)
+        ok = verdict.ok and calm
+        print(
+            f"chaos {'ok' if ok else 'failed'}: accepted={len(evidence.accepted)} "
+            f"lost={len(verdict.lost)} rerun={len(verdict.rerun)} "
+            f"overlapped={len(verdict.overlapped)} faults={self._faults.done} "
+            f"seed={self._wanted.seed}"
+        )
+        return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

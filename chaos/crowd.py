@@ -1,0 +1,110 @@
+"""The crowd: submitters through HTTP and Python, who remember what was accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from warrener import Warrener, WarrenerError
+
+# Task, weight, and its arguments, drawn anew for each job.
+Draw = Callable[[random.Random], dict[str, Any]]
+MIX: list[tuple[str, int, Draw]] = [
+    ("succeed", 60, lambda chance: {"n": chance.randrange(1000)}),
+    ("sleep", 10, lambda chance: {"seconds": round(chance.uniform(0, 2), 2)}),
+    ("block", 6, lambda chance: {"seconds": round(chance.uniform(0, 1.5), 2)}),
+    ("burn", 4, lambda chance: {"seconds": round(chance.uniform(0, 0.6), 2)}),
+    ("stumble", 8, lambda chance: {}),
+    ("fail", 5, lambda chance: {"repaired_in": chance.randrange(0, 3)}),
+    ("die", 2, lambda chance: {"how": chance.choice(["exit", "segfault"])}),
+    ("overrun", 1, lambda chance: {}),
+    ("fan_out", 3, lambda chance: {"n": chance.randrange(1, 5)}),
+]
+
+
+class Crowd:
+    """Submits until told to stop. `accepted` are the ids of jobs that got a 202, or whose send()
+    returned."""
+
+    def __init__(self, seed: int, api_url: str, rate: float) -> None:
+        self.accepted: set[str] = set()
+        self.refused = 0
+        self._chance = random.Random(seed)
+        self._api_url = api_url
+        self._rate = rate
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Submit no more."""
+        self._stop.set()
+
+    async def submit(self, app: Warrener) -> None:
+        """Half of the jobs by HTTP, half by `app`; returns once stopped and all are answered."""
+        async with httpx.AsyncClient(base_url=self._api_url, timeout=30) as http:
+            under_way: set[asyncio.Task[None]] = set()
+            number = 0
+            while not self._stop.is_set():
+                number += 1
+                name, arguments, countdown = self._draw()
+                by_http = self._chance.random() < 0.5
+                one = self._by_http(http, f"key-{number}", name, arguments, countdown)
+                if not by_http:
+                    one.close()
+                    one = self._by_python(app, name, arguments, countdown)
+                task = asyncio.create_task(self._counted(one))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+                await asyncio.sleep(self._chance.expovariate(self._rate))
+            await asyncio.gather(*under_way)
+
+    def _draw(self) -> tuple[str, dict[str, Any], float]:
+        [(name, _, draw)] = self._chance.choices(MIX, [weight for _, weight, _ in MIX])
+        countdown = round(self._chance.uniform(0.1, 5), 1) if self._chance.random() < 0.1 else 0.0
+        return f"chaos.tasks.{name}", draw(self._chance), countdown
+
+    async def _counted(self, submission: Awaitable[str | None]) -> None:
+        job_id = await submission
+        if job_id is None:
+            self.refused += 1
+        else:
+            self.accepted.add(job_id)
+
+    async def _by_python(
+        self, app: Warrener, name: str, arguments: dict[str, Any], countdown: float
+    ) -> str | None:
+        try:
+            task = app.tasks[name]
+            handle = await task.options(countdown=countdown or None).send(**arguments)
+        except WarrenerError:
+            return None
+        return handle.id
+
+    async def _by_http(
+        self,
+        http: httpx.AsyncClient,
+        key: str,
+        name: str,
+        arguments: dict[str, Any],
+        countdown: float,
+    ) -> str | None:
+        """As a careful client: the same key again until there is an answer, five times at most."""
+        body: dict[str, Any] = {"task": name, "kwargs": arguments}
+        if countdown:
+            body["countdown"] = countdown
+        for _ in range(5):
+            try:
+                answer = await http.post("/jobs", json=body, headers={"Idempotency-Key": key})
+            except httpx.HTTPError:
+                await asyncio.sleep(0.5)
+                continue
+            if answer.status_code == httpx.codes.ACCEPTED:
+                job_id: str = answer.json()["id"]
+                return job_id
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                raise AssertionError(f"POST /jobs answered {answer.status_code}: {answer.text}")
+            await asyncio.sleep(0.5)
+        return None

@@ -1,0 +1,133 @@
+"""Doing what the plan says, from the main thread."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
+
+from .plan import EVERYONE, Fault
+from .proxy import Proxy
+from .stage import APP, QUEUES, ROOT, Member, Stage
+
+
+class Faults:
+    """Begins each fault when its time has come, and ends it when it is over."""
+
+    def __init__(self, stage: Stage, seed: int, say: Callable[[str], None]) -> None:
+        self._stage = stage
+        self._say = say
+        self._chance = random.Random(seed + 1)
+        self._over: list[tuple[float, Callable[[], None]]] = []
+        self._stopped: set[str] = set()
+        self.done = 0
+
+    def begin(self, fault: Fault) -> None:
+        """Begin this fault."""
+        self._say(str(fault))
+        self.done += 1
+        kind, whom = fault.kind.split()[0], fault.kind.split()[-1]
+        if whom in ("worker", "child", "group"):
+            self._hit(self._stage.workers[fault.target], kind, whom, fault.seconds)
+        elif kind in ("cut", "mute"):
+            self._disturb(kind, whom, fault)
+        elif kind == "restart":
+            self._restart(whom, fault.seconds)
+        elif kind == "alarm":
+            self._alarm(fault.seconds)
+        else:
+            self._operate(kind)
+
+    def _hit(self, member: Member, kind: str, whom: str, seconds: float) -> None:
+        if kind == "restart":
+            member.signal(signal.SIGTERM)
+            return
+        targets = [member.process.pid] if member.process is not None and not member.ended else []
+        children = [child.pid for child in member.children()]
+        if whom == "child":
+            targets = [self._chance.choice(children)] if children else []
+        if whom == "group":
+            targets += children
+        if kind == "stop":
+            # One at a time in a worker: a machine that freezes whole is not promised.
+            if member.name in self._stopped:
+                return
+            self._stopped.add(member.name)
+            self._later(seconds, lambda: self._go_on(member, targets))
+        for pid in targets:
+            _send(pid, signal.SIGSTOP if kind == "stop" else signal.SIGKILL)
+
+    def _go_on(self, member: Member, pids: list[int]) -> None:
+        self._stopped.discard(member.name)
+        for pid in pids:
+            _send(pid, signal.SIGCONT)
+
+    def _disturb(self, kind: str, whom: str, fault: Fault) -> None:
+        every = fault.target == EVERYONE
+        members = self._stage.members if every else [self._stage.workers[fault.target]]
+        proxies = [member.broker if whom == "broker" else member.store for member in members]
+        for proxy in proxies:
+            self._stage.loop.run(proxy.cut() if kind == "cut" else proxy.mute())
+        if kind == "mute":
+            self._later(fault.seconds, lambda: self._unmute(proxies))
+
+    def _unmute(self, proxies: list[Proxy]) -> None:
+        for proxy in proxies:
+            self._stage.loop.run(proxy.unmute())
+
+    def _restart(self, whom: str, seconds: float) -> None:
+        node = self._stage.rabbit if whom == "broker" else self._stage.redis
+        node.kill()
+        self._later(seconds, node.start)
+
+    def _alarm(self, seconds: float) -> None:
+        self._watermark("0.000001")
+        self._later(seconds, lambda: self._watermark("0.4"))
+
+    def _watermark(self, share: str) -> None:
+        # A broker that is away has no alarm, and comes back without one.
+        with suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            self._stage.rabbit.control("set_vm_memory_high_watermark", share)
+
+    def _operate(self, kind: str) -> None:
+        """An operator at the command line, who does not wait for it."""
+        queue = self._chance.choice(QUEUES)
+        replay = ["dead", "replay", queue, "--all"]
+        command = replay if kind == "replay" else ["purge", queue, "--yes"]
+        with (self._stage.folder / "operator.log").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "chaos.entry", *command, "--app", APP],
+                env=self._stage.members[-1].env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _later(self, seconds: float, end: Callable[[], None]) -> None:
+        self._over.append((time.monotonic() + seconds, end))
+
+    def tick(self) -> None:
+        """End what is over."""
+        now = time.monotonic()
+        due = [end for at, end in self._over if at <= now]
+        self._over = [(at, end) for at, end in self._over if at > now]
+        for end in due:
+            end()
+
+    def end_all(self) -> None:
+        """End whatever still lasts."""
+        over, self._over = self._over, []
+        for _, end in over:
+            end()
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        psutil.Process(pid).send_signal(number)

@@ -1,0 +1,60 @@
+"""The plan of a run: which fault comes when, for how long, to whom. The same seed makes the same plan."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+WORKERS = 4
+
+# Kind, weight, and between which seconds it lasts (0: it is over at once).
+KINDS: dict[str, tuple[int, float, float]] = {
+    "kill worker": (4, 0, 0),
+    "kill child": (6, 0, 0),
+    "kill group": (2, 0, 0),
+    "stop worker": (4, 0.3, 8),
+    "stop child": (4, 0.3, 8),
+    "restart worker": (3, 0, 0),
+    "restart broker": (2, 0.2, 3),
+    "restart store": (2, 0.1, 4),
+    "cut broker": (5, 0, 0),
+    "cut store": (5, 0, 0),
+    "mute broker": (3, 1, 12),
+    "mute store": (3, 1, 8),
+    "alarm": (1, 1, 4),
+    "replay": (7, 0, 0),
+    "purge": (1, 0, 0),
+}
+EVERYONE = -1
+"""As a target: all workers, the API and the submitters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: `at` seconds after the start, for `seconds`, to the worker numbered `target`."""
+
+    at: float
+    kind: str
+    target: int
+    seconds: float
+
+    def __str__(self) -> str:
+        whom = "everyone" if self.target == EVERYONE else f"worker {self.target}"
+        lasts = f" for {self.seconds:.1f} s" if self.seconds else ""
+        return f"{self.kind} ({whom}){lasts}"
+
+
+def make_plan(seed: int, minutes: float, pause: float = 2.0) -> list[Fault]:
+    """The faults of a run, in order of time, `pause` seconds apart on average."""
+    chance = random.Random(seed)
+    kinds, weights = list(KINDS), [weight for weight, _, _ in KINDS.values()]
+    plan, at = [], 3.0
+    while at < minutes * 60 - 5:
+        [kind] = chance.choices(kinds, weights)
+        _, shortest, longest = KINDS[kind]
+        target = chance.randrange(-1, WORKERS) if kind.startswith(("cut", "mute")) else EVERYONE
+        if "worker" in kind or "child" in kind or "group" in kind:
+            target = chance.randrange(WORKERS)
+        plan.append(Fault(round(at, 2), kind, target, round(chance.uniform(shortest, longest), 2)))
+        at += chance.expovariate(1 / pause)
+    return plan

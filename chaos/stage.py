@@ -1,0 +1,219 @@
+"""The stage: private servers, a proxy before each worker's connections, the API, and the workers, which are
+started again when they end, as a supervisor would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import psutil
+
+from warrener_workers.nodes import RabbitNode, RedisNode, private_rabbitmq, private_redis
+from warrener_workers.nodes.ports import free_ports
+from warrener_workers.nodes.processes import dying_with_me
+
+from .lives import Lives
+from .plan import WORKERS
+from .proxy import Proxy
+
+APP = "chaos.tasks:app"
+QUEUES = ("quick", "slow", "heavy")
+BEAT = 1.0
+ROOT = Path(__file__).resolve().parents[1]
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop in a thread: servers block the main one while they start, and must be started there."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="chaos", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float | None = 60) -> T:
+        """The result of this coroutine, run there."""
+        return self.start(work).result(timeout)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run it there; answers its future."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, function: Any) -> None:
+        """Call a function there."""
+        self._loop.call_soon_threadsafe(function)
+
+    def close(self) -> None:
+        """Stop it."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@dataclass(slots=True)
+class Member:
+    """A process of the play, and the two proxies that its connections go through."""
+
+    name: str
+    command: list[str]
+    env: dict[str, str]
+    broker: Proxy
+    store: Proxy
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    def start(self) -> None:
+        """Start it, or again; call it from the main thread."""
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                dying_with_me([sys.executable, "-m", "chaos.entry", *self.command]),
+                env=self.env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def ended(self) -> bool:
+        """True if its process has ended."""
+        return self.process is None or self.process.poll() is not None
+
+    def children(self) -> list[psutil.Process]:
+        """The living processes that it started."""
+        try:
+            return [] if self.process is None else psutil.Process(self.process.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+    def signal(self, number: int) -> None:
+        """Send its process a signal, if it lives."""
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, number)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where everything is."""
+
+    loop: Loop
+    rabbit: RabbitNode
+    redis: RedisNode
+    folder: Path
+    members: list[Member]
+    """The workers, then the API, then the submitters' own connections, which have no process."""
+    api_url: str
+    lives: Lives
+
+    @property
+    def workers(self) -> list[Member]:
+        """The workers."""
+        return self.members[:WORKERS]
+
+    def keep_up(self) -> None:
+        """Start again what has ended."""
+        for member in self.members:
+            if member.command and member.ended:
+                member.start()
+
+
+@contextmanager
+def standing(folder: Path, flaw: str) -> Iterator[Stage]:
+    """Start everything; end it in the reverse order. `flaw` names a rule that is switched off."""
+    with ExitStack() as stack:
+        rabbit = stack.enter_context(private_rabbitmq(folder / "rabbitmq"))
+        redis = stack.enter_context(private_redis(folder / "redis"))
+        loop = Loop()
+        stack.callback(loop.close)
+        lives = Lives()
+        loop.run(lives.start(folder / "lives"))
+        stack.callback(lambda: loop.run(lives.close()))
+        [port] = free_ports(1)
+        stage = Stage(loop, rabbit, redis, folder, [], f"http://127.0.0.1:{port}", lives)
+        for number in range(WORKERS):
+            queues = QUEUES if number % 2 else QUEUES[: 1 + number]
+            options = ["--app", APP, "--name", f"worker-{number}", "-c", "4", "--processes", "1"]
+            _enter(stage, f"worker-{number}", ["worker", *queues, *options], flaw)
+        _enter(stage, "api", ["api", "--app", APP, "--port", str(port)], flaw)
+        _enter(stage, "submitters", [], flaw)
+        stack.callback(_end, stage)
+        _declare(stage)
+        stage.keep_up()
+        _wait_until_ready(stage)
+        yield stage
+
+
+def _declare(stage: Stage) -> None:
+    """Declare everything ahead, as the operator's guide says: a single node that is killed within 0.3 s of
+    the declaration of a quorum queue may hang on that queue when it comes back, on 3.10 and 4.0."""
+    command = [sys.executable, "-m", "chaos.entry", "topology", "declare", "--app", APP]
+    subprocess.run(command, env=stage.members[-1].env, cwd=ROOT, check=True, capture_output=True)
+    time.sleep(1)
+
+
+def _wait_until_ready(stage: Stage) -> None:
+    deadline = time.monotonic() + 60
+    waiting = {member.name: " ready: " for member in stage.workers}
+    waiting["api"] = "Uvicorn running"
+    while waiting:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not ready: {', '.join(waiting)}; see the logs in {stage.folder}")
+        waiting = {
+            name: words
+            for name, words in waiting.items()
+            if words not in (stage.folder / f"{name}.log").read_text()
+        }
+        time.sleep(0.1)
+
+
+def _enter(stage: Stage, name: str, command: list[str], flaw: str) -> None:
+    broker_port, store_port = (
+        urlsplit(url).port or 0 for url in (stage.rabbit.amqp_url, stage.redis.url)
+    )
+    broker, store = Proxy(lambda: broker_port), Proxy(lambda: store_port)
+    ports = [stage.loop.run(proxy.start()) for proxy in (broker, store)]
+    env = {
+        **os.environ,
+        "CHAOS": str(stage.folder),
+        "CHAOS_FLAW": flaw,
+        "WARRENER_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{ports[0]}/",
+        "WARRENER_REDIS_URL": f"redis://127.0.0.1:{ports[1]}/0",
+        "WARRENER_BEAT": str(BEAT),
+        "WARRENER_HEARTBEAT": "2",
+        "WARRENER_GRACE": "5",
+        "WARRENER_CONNECT_TIMEOUT": "2",
+        "WARRENER_PUBLISH_TIMEOUT": "5",
+        "PYTHONUNBUFFERED": "1",
+    }
+    log = stage.folder / f"{name}.log"
+    stage.members.append(Member(name, command, env, broker, store, log))
+
+
+def _end(stage: Stage) -> None:
+    for member in stage.members:
+        member.signal(signal.SIGCONT)
+        member.signal(signal.SIGTERM)
+    for member in stage.members:
+        if member.process is not None:
+            try:
+                member.process.wait(15)
+            except subprocess.TimeoutExpired:
+                member.process.kill()
+                member.process.wait()
+        for proxy in (member.broker, member.store):
+            stage.loop.run(proxy.close())

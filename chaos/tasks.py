@@ -1,0 +1,128 @@
+"""What the workers run: jobs that succeed, retry, fail, sleep, block, burn, and kill their own process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from warrener import Job, Retry, Warrener
+
+from . import ledger
+
+ME = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+"""This process, by a name that is never used again."""
+
+
+@asynccontextmanager
+async def known() -> AsyncIterator[None]:
+    """Tell who watches that this process lives, by a socket that the kernel closes with it."""
+    if "CHAOS" not in os.environ:
+        yield
+        return
+    _, writer = await asyncio.open_unix_connection(str(_folder() / "lives"))
+    writer.write(f"{ME}\n".encode())
+    yield
+
+
+def _folder() -> Path:
+    return Path(os.environ["CHAOS"])
+
+
+app = Warrener(lifespan=known, default_queue="quick")
+QUICKLY = Retry(2, base=0.3, maximum=2.0)
+
+
+@contextmanager
+def noted(job: Job[None]) -> Iterator[None]:
+    """Start and end in the ledger, however it ends."""
+    facts = (job.id, job.generation, job.attempt, ME)
+    ledger.write(_folder(), "start", *facts)
+    try:
+        yield
+    finally:
+        ledger.write(_folder(), "end", *facts)
+
+
+@app.task(retry=QUICKLY)
+async def succeed(job: Job[None], n: int) -> int:
+    """The most usual job."""
+    with noted(job):
+        return n
+
+
+@app.task(queue="slow", retry=QUICKLY)
+async def sleep(job: Job[None], seconds: float) -> float:
+    """Waits as for the network."""
+    with noted(job):
+        await asyncio.sleep(seconds)
+        return seconds
+
+
+@app.task(queue="slow", retry=QUICKLY)
+def block(job: Job[None], seconds: float) -> float:
+    """Blocks its thread."""
+    with noted(job):
+        time.sleep(seconds)
+        return seconds
+
+
+@app.task(queue="heavy", retry=QUICKLY)
+async def burn(job: Job[None], seconds: float) -> int:
+    """Burns the processor without ever giving the loop back."""
+    with noted(job):
+        rounds, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            rounds += 1
+        return rounds
+
+
+@app.task(queue="heavy", retry=QUICKLY)
+async def stumble(job: Job[None]) -> int:
+    """Fails at first, and then works."""
+    with noted(job):
+        if job.attempt == 1:
+            raise ConnectionError("the first attempt always fails")
+        return job.attempt
+
+
+@app.task(queue="heavy", retry=Retry(1, base=0.2))
+async def fail(job: Job[None], repaired_in: int) -> int:
+    """Fails until it has been replayed so often."""
+    with noted(job):
+        if job.generation < repaired_in:
+            raise ValueError(f"generation {job.generation} always fails")
+        return job.generation
+
+
+@app.task(queue="heavy", retry=QUICKLY)
+def die(job: Job[None], how: str) -> str:
+    """Kills its own process in a first run now and then: a job that was lost runs again."""
+    with noted(job):
+        marker = _folder() / f"died-{job.id}-{job.generation}"
+        if not marker.exists():
+            marker.touch()
+            if how == "exit":
+                os._exit(3)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return how
+
+
+@app.task(queue="slow", time_limit=1.0, retry=Retry(1, base=0.2))
+def overrun(job: Job[None]) -> None:
+    """Longer than its time limit, always."""
+    with noted(job):
+        time.sleep(30)
+
+
+@app.task(queue="slow", retry=QUICKLY)
+async def fan_out(job: Job[None], n: int) -> list[str]:
+    """Submits others, under ids that a second run repeats."""
+    with noted(job):
+        sends = [succeed.options(id=f"{job.id}.{i}").send(i) for i in range(n)]
+        return [handle.id for handle in await asyncio.gather(*sends)]

@@ -1,0 +1,146 @@
+"""What `warrener dev` runs: the servers of its own, and the processes that import the user's app.
+Unix only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import typer
+
+from ..nodes import RabbitNode, RedisNode, private_rabbitmq, private_redis
+from ..nodes.ports import LOOPBACK, free_ports, is_free
+from ..nodes.processes import dying_with_me
+from .options import console
+
+GRACE = 5.0
+"""Seconds that workers get to finish what runs when they are restarted or stopped."""
+
+AMQP_PORT, REDIS_PORT, API_PORT = 5672, 6379, 8000
+"""The ports of Warrener's default settings, so that programs find `dev` without any."""
+
+
+@contextmanager
+def servers(data: Path) -> Iterator[tuple[RabbitNode, RedisNode]]:
+    """A RabbitMQ and a Redis on their usual ports, or on others if those are taken. Raises NodeError."""
+    amqp, redis = port_for("RabbitMQ", AMQP_PORT), port_for("Redis", REDIS_PORT)
+    with (
+        private_rabbitmq(data / "rabbitmq", port=amqp) as broker,
+        private_redis(data / "redis", port=redis) as store,
+    ):
+        yield broker, store
+
+
+def port_for(what: str, usual: int, host: str = LOOPBACK) -> int:
+    """The usual port, or, said aloud, another one if it is taken."""
+    if is_free(usual, host):
+        return usual
+    [other] = free_ports(1)
+    console.print(f"port {usual} is taken: {what} gets {other} instead", highlight=False)
+    return other
+
+
+class Crew:
+    """The processes that import the user's app: workers and the API."""
+
+    def __init__(self, host: str, port: int, concurrency: int) -> None:
+        self._host = host
+        self._port = port
+        self._concurrency = concurrency
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def work(self, queues: Sequence[str], reload: bool) -> None:
+        """Start them, restart them on changes if `reload`, and stop them at the end. Returns only by
+        KeyboardInterrupt, or when one of them ends and nothing would bring it back."""
+        changes = _changes() if reload else None
+        found: Sequence[str] | None = queues
+        try:
+            while True:
+                if found is not None:
+                    self._start(found)
+                self._until(changes)
+                self._stop()
+                found = ask_queues()
+        finally:
+            self._stop()
+
+    def _until(self, changes: threading.Event | None) -> None:
+        while changes is None or not changes.is_set():
+            time.sleep(0.1)
+            ended = next((p for p in self._processes if p.poll() is not None), None)
+            if ended is not None and changes is None:
+                raise typer.Exit(ended.returncode or 1)
+        changes.clear()
+        console.print("a file has changed: restarting workers and API")
+
+    def _start(self, queues: Sequence[str]) -> None:
+        for queue in queues:
+            name = f"dev-{queue}-{os.getpid()}"
+            self._run("worker", queue, "--name", name, "-c", str(self._concurrency))
+        self._run("api", "--host", self._host, "--port", str(self._port), "--log-level", "warning")
+
+    def _run(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "warrener_workers.cli", *arguments]
+        self._processes.append(
+            # A session of its own: Ctrl-C is for this process, which stops them in order.
+            subprocess.Popen(dying_with_me(command), start_new_session=True)
+        )
+
+    def _stop(self) -> None:
+        processes, self._processes = self._processes, []
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + 2 * GRACE
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+_ASK_QUEUES = """
+import sys
+sys.path.insert(0, "")
+import orjson
+from warrener import WarrenerError
+from warrener.app import load_app
+from warrener.imports import users_traceback
+try:
+    queues = load_app(sys.argv[1]).queues
+except WarrenerError as error:
+    sys.exit(f"{users_traceback(error)}warrener: {error}")
+sys.stdout.buffer.write(orjson.dumps(queues))
+"""
+
+
+def ask_queues() -> Sequence[str] | None:
+    """The queues of the app, asked of a process of its own so that this one never holds old code; None
+    if the app cannot be imported, which that process has then explained."""
+    command = [sys.executable, "-c", _ASK_QUEUES, os.environ["WARRENER_APP"]]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        return None
+    queues: list[str] = orjson.loads(done.stdout)
+    return queues
+
+
+def _changes() -> threading.Event:
+    """An event that is set when Python files below the current folder change."""
+    from watchfiles import PythonFilter, watch
+
+    changed = threading.Event()
+
+    def look() -> None:
+        for _ in watch(".", watch_filter=PythonFilter(ignore_paths=[".venv", ".warrener"])):
+            changed.set()
+
+    threading.Thread(target=look, name="reload", daemon=True).start()
+    return changed

@@ -1,0 +1,96 @@
+"""The end of a run: the move of its record, and what it then owes. Nothing is done here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from warrener import transitions
+from warrener.publishing import Outgoing
+from warrener.records import JobError
+from warrener.transitions import Reply, Transition
+
+from .context import Context
+from .debts import Debt, Debts
+from .deliveries import Run
+from .outcomes import Again, Bury, Complete, Defer, Ending
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """The end of a run, on its way into the store; `owes` makes the debt out of the store's answer."""
+
+    run: Run
+    move: Transition
+    owes: Callable[[Reply], Debt] | None = None
+
+
+class Ender:
+    """Turns decisions into ends."""
+
+    def __init__(self, context: Context, debts: Debts) -> None:
+        self._settings = context.settings
+        self._worker = context.runner.worker
+        self._clock = context.clock
+        self._debts = debts
+
+    def ending(self, run: Run, decision: Ending) -> RunEnd:
+        """The end of a run that came to this decision."""
+        now, job_id, token = self._clock(), run.message.job_id, run.token
+        match decision:
+            case Complete(result):
+                ttls = (self._settings.result_ttl, self._settings.dedupe_ttl)
+                return RunEnd(run, transitions.succeed(job_id, token, now, result, ttls))
+            case Again(error, delay):
+                due = now + delay
+                log.info(
+                    "job %s failed: %s: %s; its next attempt is due in %.1f s",
+                    job_id,
+                    error.type,
+                    error.message,
+                    delay,
+                    extra=run.delivery.facts,
+                )
+                entry = self._history(run, error, now)
+                owed = orjson.dumps({"retry": due})
+                move = transitions.retry(job_id, token, now, error.to_json(), entry, owed, due)
+                return RunEnd(
+                    run, move, lambda _: self._debts.next_attempt(run.delivery, due, token)
+                )
+            case Bury(error):
+                entry = self._history(run, error, now)
+                move = transitions.fail(
+                    job_id, token, now, error.to_json(), entry, orjson.dumps({"dead": now})
+                )
+
+                def dead_letter(reply: Reply) -> Debt:
+                    attempts = orjson.loads(b"[" + reply[1] + b"]")
+                    return self._debts.dead_letter(run.delivery, error, attempts, now, token)
+
+                return RunEnd(run, move, dead_letter)
+            case Defer(message, delay):
+                log.info(
+                    "job %s does not fit the code of this worker, and waits for one that it fits",
+                    job_id,
+                    extra=run.delivery.facts,
+                )
+                debt = Debt(run.delivery, Outgoing(message, run.delivery.queue, delay))
+                return RunEnd(run, transitions.release(job_id, token), lambda _: debt)
+
+    def _history(self, run: Run, error: JobError, now: float) -> bytes:
+        return orjson.dumps(
+            {
+                "attempt": run.message.attempt,
+                "started": run.started,
+                "finished": now,
+                "worker": self._worker,
+                "type": error.type,
+                "message": error.message,
+                "reason": error.reason,
+            }
+        )
