@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
-from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -20,6 +16,7 @@ from warrener import (
     BrokerRefusedLogin,
     BrokerUnavailable,
     ConfigurationError,
+    ExchangeNotFound,
     IdempotencyConflict,
     InvalidArguments,
     InvalidDelay,
@@ -37,13 +34,9 @@ from warrener import (
     WarrenerError,
 )
 
-log = logging.getLogger(__name__)
-
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER = "5"
 """Seconds after which a client may try again."""
-DEADLINE = 20.0
-"""Seconds that a request may take beside what it asked to wait: RabbitMQ or Redis may hang."""
 
 STATUSES: list[tuple[type[WarrenerError], int]] = [
     (InvalidArguments, 422),
@@ -56,6 +49,7 @@ STATUSES: list[tuple[type[WarrenerError], int]] = [
     (QueueNotFound, 404),
     (IdempotencyConflict, 409),
     (QueueBusy, 409),
+    (ExchangeNotFound, 503),
     (PublishRefused, 503),
     (PublishTimeout, 503),
     (BrokerUnavailable, 503),
@@ -79,8 +73,33 @@ class Problem(BaseModel):
 
 def problems_with(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of these answers: problems, under the media type that they have."""
-    schema = Problem.model_json_schema()
-    return {status: {"content": {PROBLEM_JSON: {"schema": schema}}} for status in statuses}
+    return {status: {"model": Problem, "content": _AsProblemJson()} for status in statuses}
+
+
+class _AsProblemJson(dict[str, Any]):
+    """The `content` of an answer in OpenAPI. FastAPI puts a model under the media type of the route's
+    successes, and has no setting for another; the model alone gets a name in the document, which may
+    be a longer one beside a user's own Problem."""
+
+    def setdefault(self, _: str, default: Any = None) -> Any:
+        """The same, under the media type that problems have."""
+        return super().setdefault(PROBLEM_JSON, default)
+
+
+class TooLate(Exception):
+    """The deadline of a call has passed. `may_arrive`: the job may have been accepted all the same."""
+
+    def __init__(self, detail: str, *, may_arrive: bool) -> None:
+        if may_arrive:
+            detail += " The job may still arrive: with the same Idempotency-Key, sending it again is safe."
+        self.problem = Problem(
+            type="urn:warrener:unavailable",
+            title="unavailable",
+            status=503,
+            detail=detail,
+            may_arrive=may_arrive,
+        )
+        super().__init__(detail)
 
 
 class BadRequest(Exception):
@@ -102,16 +121,13 @@ class BadRequest(Exception):
 def problem_of(error: Exception) -> Problem:
     """The problem that tells of this error; never more of an unexpected one than that it happened."""
     match error:
-        case BadRequest():
+        case BadRequest() | TooLate():
             return error.problem
         case HTTPException():
             kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
             return BadRequest(error.status_code, kind, str(error.detail)).problem
         case RequestValidationError():
             return _of_validation(error)
-        case TimeoutError():
-            detail = f"RabbitMQ or Redis did not answer within {DEADLINE:g} s."
-            return BadRequest(503, "unavailable", detail).problem
         case WarrenerError():
             return _of_warrener(error)
         case _:
@@ -123,9 +139,15 @@ def _of_validation(error: RequestValidationError) -> Problem:
     if broken := [fault for fault in faults if fault["type"] == "json_invalid"]:
         detail = f"The body is no JSON: {broken[0]['ctx']['error']}."
         return BadRequest(400, "invalid-json", detail).problem
-    errors = [{"at": ".".join(map(str, f["loc"])), "message": f["msg"]} for f in faults]
+    errors = [{"at": _place(f["loc"]), "message": f["msg"]} for f in faults]
     detail = "; ".join(f"{e['at']}: {e['message']}" for e in errors)
     return BadRequest(422, "invalid-request", detail, errors).problem
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    # Of the body, the field alone: what a client sent is what it has to look at.
+    inside = location[1:] if location[0] == "body" and len(location) > 1 else location
+    return ".".join(map(str, inside))
 
 
 def _of_warrener(error: WarrenerError) -> Problem:
@@ -148,31 +170,3 @@ def response_of(problem: Problem, error: Exception) -> Response:
         headers.update(error.headers or {})
     content = problem.model_dump(exclude_none=True)
     return JSONResponse(content, problem.status, headers, PROBLEM_JSON)
-
-
-class ProblemRoute(APIRoute):
-    """A route whose errors are problems, also when it is mounted in somebody else's app, and which
-    answers within a deadline."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with both."""
-        handle = super().get_route_handler()
-
-        async def handler(request: Request) -> Response:
-            try:
-                async with asyncio.timeout(DEADLINE + _asked_to_wait(request)):
-                    return await handle(request)
-            except Exception as error:
-                problem = problem_of(error)
-                if problem.status == 500:
-                    log.exception("%s %s failed", request.method, request.url.path)
-                return response_of(problem, error)
-
-        return handler
-
-
-def _asked_to_wait(request: Request) -> float:
-    try:
-        return max(0.0, min(60.0, float(request.query_params.get("wait", 0))))
-    except ValueError:
-        return 0.0

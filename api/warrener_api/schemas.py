@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -139,7 +140,7 @@ class ReplayRequest(BaseModel):
     cause: str | None = None
     reason: str | None = None
     all: bool = False
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=2**53)] | None = None
     dry_run: bool = False
 
 
@@ -156,7 +157,10 @@ class ReplayView(BaseModel):
 
 
 def _time(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+    # What came with a message of somebody else's may be no time of the calendar.
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+    return None
 
 
 def _error(error: Any) -> ErrorView:

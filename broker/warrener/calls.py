@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 from typing_extensions import TypedDict
 
 from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
-
-DEEPEST = 200
-"""Levels of arrays and objects that pydantic's JSON parser reads."""
-TOO_DEEP = f"nested more than {DEEPEST} levels deep"
+from .json_text import TOO_DEEP, check_depth, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +65,30 @@ class CallSchema:
                 raise TaskSignatureError(task=self.task, reason=reason)
         return chosen
 
+    @property
+    def type_name(self) -> str:
+        """The task's name as that of a type: ScanDiscover for scan.discover."""
+        return "".join(word[0].upper() + word[1:] for word in re.findall(r"[^\W_]+", self.task))
+
     @cached_property
-    def _arguments(self) -> TypeAdapter[dict[str, Any]]:
+    def arguments_type(self) -> Any:
+        """The arguments by name, as a type that pydantic reads."""
         fields: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             hint = self._hints.get(name, Any)
-            fields[name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+            if parameter.default is not parameter.empty:
+                shown = Field(json_schema_extra={"default": _jsonable(parameter.default)})
+                hint = NotRequired[Annotated[hint, shown]]
+            fields[name] = hint
         # A TypedDict takes any parameter name; a model would trip over names such as `schema`.
         make: Any = TypedDict
-        shape = make("Arguments", fields)
+        shape = make(f"{self.type_name}Arguments", fields)
         shape.__pydantic_config__ = ConfigDict(extra="forbid")
-        return self._adapter(shape, "a parameter")
+        return shape
+
+    @cached_property
+    def _arguments(self) -> TypeAdapter[dict[str, Any]]:
+        return self._adapter(self.arguments_type, "a parameter")
 
     @cached_property
     def _result(self) -> TypeAdapter[Any]:
@@ -97,9 +108,6 @@ class CallSchema:
         """JSON Schema of the arguments by name, defaults included."""
         schema = self._arguments.json_schema(ref_template="#/$defs/{model}")
         schema["title"] = self.task
-        for name, parameter in self.parameters.items():
-            if parameter.default is not parameter.empty:
-                schema["properties"][name]["default"] = _jsonable(parameter.default)
         return schema
 
     @cached_property
@@ -120,7 +128,7 @@ class CallSchema:
         """The same for values that come out of JSON, where a datetime is text and a set an array."""
         try:
             text = to_json(self._by_name(args, kwargs))
-            _check_depth(text)
+            check_depth(text)
         except ValueError as error:
             raise self._invalid(_cannot_be_carried(error)) from error
         return self._checked(lambda: self._arguments.validate_json(text))
@@ -159,7 +167,7 @@ class CallSchema:
         """Checked arguments as the body of a message."""
         try:
             text = b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
-            _check_depth(text)
+            check_depth(text)
             return text
         except ValueError as error:
             raise self._invalid(_cannot_be_carried(error)) from error
@@ -169,7 +177,7 @@ class CallSchema:
         if result is None and self._hints.get("return", Any) in (None, type(None), Any):
             return b"null"
         text = _dump(self._result, self._result.validate_python(result))
-        _check_depth(text)
+        check_depth(text)
         return text
 
     def decode_result(self, value: Any) -> Any:
@@ -184,7 +192,7 @@ def encode_unchecked(args: Sequence[Any], kwargs: Mapping[str, Any], task: str) 
     Raises InvalidArguments for what JSON cannot carry."""
     try:
         text = to_json({"args": list(args), "kwargs": dict(kwargs)}, inf_nan_mode="strings")
-        _check_depth(text)
+        check_depth(text)
         return text
     except (ValueError, TypeError) as error:
         reason = _cannot_be_carried(error)
@@ -216,21 +224,6 @@ def _problem(loc: tuple[int | str, ...], kind: str, message: str) -> dict[str, s
     if kind == "recursion_depth_exceeded":  # each of hundreds of levels is in its place
         loc, message = loc[:1], TOO_DEEP
     return {"at": ".".join(map(str, loc)) or "arguments", "message": message}
-
-
-def _check_depth(text: bytes) -> None:
-    """Raise ValueError for JSON so deep that whoever gets it could not read it."""
-    # Counting costs next to nothing, and is enough for all but large arguments.
-    if text.count(b"[") + text.count(b"{") > DEEPEST:
-        read_json(text)
-
-
-def read_json(text: bytes | str) -> Any:
-    """The value of a JSON text. Raises ValueError, also for what is nested too deeply."""
-    try:
-        return from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        raise ValueError(TOO_DEEP if "recursion limit" in str(error) else str(error)) from error
 
 
 def _cannot_be_carried(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from .messages import OWN, Headers, Malformed, Message
+from .messages import FAR_FUTURE_MS, OWN, Headers, Malformed, Message
 from .publishing import Outgoing
 from .records import JobError
 from .settings import Settings
@@ -120,14 +120,8 @@ def read(message: Message, queue: str) -> DeadLetter:
     reason = text("reason", "undelivered")
     error = JobError(text("type", "Undelivered"), text("message"), text("traceback"), reason)
     at = headers.get(f"{_PREFIX}at", 0)
-    try:
-        attempts = orjson.loads(text("attempts", "[]"))
-    except orjson.JSONDecodeError:
-        attempts = []
-    if not isinstance(attempts, list) or not all(isinstance(one, dict) for one in attempts):
-        attempts = []
     return DeadLetter(
-        id=text("id", f"{message.job_id}~{message.generation}"),
+        id=text("id") or f"{message.job_id}~{message.generation}",
         job_id=message.job_id,
         task=message.task,
         queue=text("queue", queue),
@@ -135,10 +129,27 @@ def read(message: Message, queue: str) -> DeadLetter:
         attempt=message.attempt,
         reason=reason,
         error=error,
-        died=at / 1000 if type(at) is int else 0.0,
+        died=at / 1000 if type(at) is int and 0 <= at < FAR_FUTURE_MS else 0.0,
         worker=text("worker"),
-        attempts=attempts,
+        attempts=_attempts(text("attempts", "[]")),
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
+    )
+
+
+def _attempts(text: str) -> list[dict[str, Any]]:
+    """The attempts in a header, without what is none: anybody may have written it."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return []
+    return [one for one in found if _is_attempt(one)] if isinstance(found, list) else []
+
+
+def _is_attempt(one: Any) -> bool:
+    return (
+        isinstance(one, dict)
+        and type(one.get("attempt")) is int
+        and all(isinstance(one.get(name, ""), str) for name in ("worker", "type", "message"))
     )
 
 

@@ -154,19 +154,19 @@ def _header_fault(headers: Headers) -> str | None:
             return f"header {name!r} is {value!r} instead of a whole number from {least}"
     for name in ("due", "waiting_since"):
         value = headers.get(name)
-        if value is not None and not (type(value) is int and 0 <= value < _FAR_FUTURE_MS):
+        if value is not None and not (type(value) is int and 0 <= value < FAR_FUTURE_MS):
             return f"header {name!r} is {value!r} instead of Unix milliseconds"
     return None
 
 
-_FAR_FUTURE_MS = 253_402_300_800_000
+FAR_FUTURE_MS = 253_402_300_800_000
 """The year 10000, after which Python's datetime ends."""
 
 
 def _to_ms(seconds: float) -> int:
     # A whole number: pamqp writes a Python float as AMQP's 32-bit one, which is wrong by a minute for
     # a time of today.
-    return min(round(seconds * 1000), _FAR_FUTURE_MS - 1)
+    return min(round(seconds * 1000), FAR_FUTURE_MS - 1)
 
 
 def _from_ms(value: int | None) -> float | None:

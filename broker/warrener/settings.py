@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     max_result_bytes: int = Field(1_000_000, gt=0)
     publish_timeout: float = Field(10.0, gt=0)
     connect_timeout: float = Field(5.0, gt=0)
+    request_timeout: float = Field(6.0, gt=0)
+    """How long an HTTP call waits for RabbitMQ and Redis, beside the time that it asked to wait: less
+    than proxies wait for us."""
     heartbeat: int = Field(30, ge=1)
     """AMQP heartbeat: a dead peer is noticed within three of them."""
 

@@ -54,8 +54,8 @@ def open_client(settings: Settings) -> Client:
 
 
 class Keys:
-    """The names of a namespace's keys. A job's keys share a hash tag, so that Redis Cluster keeps
-    them in one slot."""
+    """The names of a namespace's keys. A job's keys share a hash tag, so that a Redis Cluster would keep
+    them in one slot; the client is none of a Cluster yet."""
 
     def __init__(self, namespace: str) -> None:
         self.prefix = namespace
@@ -65,6 +65,11 @@ class Keys:
 
     def result(self, job_id: str) -> str:
         return f"{self.prefix}:result:{{{job_id}}}"
+
+    @property
+    def writable(self) -> str:
+        """What is written only to see whether Redis takes it."""
+        return f"{self.prefix}:writable"
 
     def ended(self, job_id: str) -> str:
         """The channel that announces a job's end."""
@@ -124,6 +129,11 @@ class Store:
         async with self.reachable():
             await self.client.ping()
 
+    async def check_writable(self) -> None:
+        """Return if Redis takes writes: one that is full or a replica answers a ping all the same."""
+        async with self.reachable():
+            await self.client.set(self.keys.writable, b"1", ex=60)
+
     @asynccontextmanager
     async def reachable(self) -> AsyncIterator[None]:
         """Turn what a missing or failing Redis raises into StoreUnavailable. Its refusals count as well:
@@ -136,7 +146,7 @@ class Store:
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         code = getattr(error, "status_code", None)
-        reason = " ".join(filter(None, (code, str(error)))) or type(error).__name__
+        reason = f"{code} {error}" if code else error
         return StoreUnavailable(url=self._settings.shown_redis_url, reason=reason)
 
     async def close(self) -> None:

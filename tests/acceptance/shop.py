@@ -61,6 +61,11 @@ async def keep(thing: JsonValue) -> JsonValue:
     return thing
 
 
+@app.task(name="shop.power", queue=FAST)
+async def power(base: int, exponent: int) -> int:
+    return int(base**exponent)
+
+
 @app.task(name="shop.order", queue=FAST)
 async def order(order: Order) -> int:
     return sum(line.count for line in order.lines)

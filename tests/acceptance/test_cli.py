@@ -54,6 +54,40 @@ def test_a_submitted_job_is_waited_for(
     assert (job["state"], job["result"], job["attempt"]) == ("SUCCESS", result, 1)
 
 
+@pytest.mark.parametrize("exponent", [63, 64, 70, 1000])
+def test_a_whole_number_of_any_length_goes_in_and_comes_out_in_one_line(
+    staffed: Place, exponent: int
+) -> None:
+    big = 2**exponent
+    for arguments in ([f"a={big}", "b=0"], ["--args", f"[{big}]", "b=0"]):
+        done = staffed.run("submit", "--app", APP, "shop.add", *arguments, "--wait")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[-1] == f"          result  {big}"
+    job_id = _submit(staffed, "shop.power", "base=2", f"exponent={exponent}", "--wait", "--json")
+    assert json.loads(job_id)["result"] == big
+    shown = staffed.run("job", json.loads(job_id)["id"])
+    assert shown.stdout.splitlines()[-1] == f"          result  {big}"
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "-1"])
+def test_a_time_that_never_comes_is_refused(place: Place, number: str) -> None:
+    job = ("submit", "--app", APP, "shop.wait_in_line", "number=1")
+    waited = place.run(*job, "--wait", f"--timeout={number}")
+    assert waited.returncode == 2
+    assert "it must be a number of seconds, and is" in waited.stderr
+    delayed = place.run(*job, f"--countdown={number}")
+    assert delayed.returncode == 6
+    assert "is not possible: it must be between 0 and" in delayed.stderr
+
+
+@pytest.mark.parametrize("limit", ["99999999999999999999", "0", "-1"])
+def test_a_limit_that_is_out_of_bounds_is_refused(place: Place, limit: str) -> None:
+    for command in (("list", FAST), ("replay", FAST, "--all")):
+        done = place.run("dead", *command, "--limit", limit)
+        assert done.returncode == 2
+        assert "'--limit'" in done.stderr
+
+
 def test_text_that_is_no_json_is_taken_as_text(staffed: Place, tmp_path: Path) -> None:
     path = tmp_path / "a=b"
     staffed.run("submit", "--app", APP, "shop.note", f"path={path}", "line=so be it", "--wait")

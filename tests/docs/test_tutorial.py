@@ -120,7 +120,7 @@ async def test_every_session_prints_what_the_tutorial_shows(urls: tuple[str, str
         api = ("api", "--port", str(ports["8000"]))
         served = await stack.enter_async_context(running(*api))
         await stack.enter_async_context(mounted(ports["8001"]))
-        await served.says("Uvicorn running")
+        await served.says("Application startup complete")
         a_few = asyncio.Semaphore(3)
         async with asyncio.TaskGroup() as group:
             for section in sections(PAGE):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from warrener import InvalidArguments, Job, TaskSignatureError
 from warrener.calls import CallSchema, decode_body, encode_unchecked
+from warrener.json_text import OutOfRange, read_json
 
 
 def charge(account: str, amount: int, currency: str = "EUR", *, note: str = "") -> None: ...
@@ -230,3 +231,29 @@ LOOP.append(LOOP)
 def test_what_json_cannot_carry_is_refused_where_it_is_sent(value: Any) -> None:
     with pytest.raises(InvalidArguments, match="JSON cannot carry them"):
         encode_unchecked([value], {}, "shop.mail")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e400", "-1e400", "[1E+309]", '{"a": {"b": 1e999999}}', f"{'9' * 400}.0", f"{'9' * 250}e99"],
+)
+def test_a_number_that_no_float_holds_is_refused(text: str) -> None:
+    with pytest.raises(OutOfRange, match="is larger than any float"):
+        read_json(text)
+    with pytest.raises(ValueError, match="is larger than any float"):
+        decode_body(f'{{"kwargs": {{"a": {text}}}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("1.7976931348623157e308", 1.7976931348623157e308),
+        ("0.00001e310", 1e305),
+        ("1e-400", 0.0),
+        ('"1e400"', "1e400"),
+        ("1180591620717411303425", 1180591620717411303425),
+        ("9" * 400, 10**400 - 1),
+    ],
+)
+def test_numbers_and_texts_that_look_like_it_are_read(text: str, value: object) -> None:
+    assert read_json(text) == read_json(text.encode()) == value

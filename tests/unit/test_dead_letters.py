@@ -22,6 +22,8 @@ from warrener.dead_letters import (
 )
 from warrener.messages import Malformed, Message, decode, encode
 from warrener.store import Store
+from warrener_api.schemas import DeadLetterView
+from warrener_workers.cli.options import moment
 
 FRAME_MAX = 131_072
 """RabbitMQ's default: all headers of a message travel in one frame."""
@@ -200,12 +202,25 @@ names = st.sampled_from(
 @given(st.dictionaries(names, anything))
 @example({"dead_attempts": "5"})
 @example({"dead_attempts": "{"})
+@example({"dead_attempts": "[{}]"})
+@example({"dead_attempts": '[{"attempt": 1, "worker": []}]'})
 @example({"dead_at": float("nan")})
+@example({"dead_at": 2**62})
+@example({"dead_at": -(2**62)})
 def test_whatever_lies_in_a_dead_queue_can_be_listed(headers: dict[str, Any]) -> None:
     letter = read(Message("a", "t", b"\xff", extra=headers), "q")
-    assert isinstance(letter.attempts, list)
+    assert all(isinstance(attempt["attempt"], int) for attempt in letter.attempts)
     assert letter.id
+    assert DeadLetterView.of(letter).id == letter.id
+    assert letter.died == 0 or moment(letter.died)
     assert DeadLetter.from_json(letter.to_json()) == letter
+
+
+def test_a_time_that_no_calendar_has_is_none() -> None:
+    _, letter = bury(Message("a", "t", b""), "q", death())
+    for died in (2.0**62, -(2.0**62), float("inf"), float("nan")):
+        assert DeadLetterView.of(replace(letter, died=died)).died is None
+        assert moment(died) == ""
 
 
 def test_what_came_there_by_other_ways_says_so() -> None:

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel, JsonValue
 
 from warrener import InvalidArguments, Warrener
-from warrener.calls import DEEPEST, decode_body, encode_unchecked, read_json
+from warrener.calls import decode_body, encode_unchecked
+from warrener.json_text import DEEPEST, read_json
 
 from .running import failed, succeeded
 

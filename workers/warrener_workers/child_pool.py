@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
 from warrener.records import JobError
@@ -16,6 +16,7 @@ from .deliveries import Run
 from .frames import Frame, Kind
 from .outcomes import Failed, Outcome, Succeeded, TimedOut
 from .registry import Registry, parse
+from .time_limits import TimeLimits, why
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +65,10 @@ class ChildPool:
         self._processes = processes
         self._slots = slots
         self._clock = clock
-        self.neighbour_grace = 5.0
-        """Seconds that a child's other jobs get before it is killed for one."""
+        self.limits = TimeLimits(self._retire)
         self._children: set[Child] = set()
         self._waiting: deque[Run] = deque()
         self._waiting_alone: deque[Run] = deque()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._starts: dict[asyncio.Task[None], bool] = {}
         """Children on their way; True for one that is for a job alone."""
         self._failed_starts = 0
@@ -121,13 +120,13 @@ class ChildPool:
         child.running.clear()
         if runs and not self._stopping:
             log.warning("child %s ended under %d job(s): %s", child.pid, len(runs), reason)
-        guilty = any(run.timed_out for run in runs)
+        excused = child.blameless or any(run.timed_out for run in runs)
         for run in runs:
-            self._forget(run)
+            self.limits.forget(run)
             if run.timed_out:
                 self._events.ended(run, TimedOut(run.spec.time_limit or 0.0))
             elif not self._stopping:
-                self._events.lost(run, reason, charged=len(runs) == 1 and not guilty)
+                self._events.lost(run, reason, charged=len(runs) == 1 and not excused)
             elif not run.spec.max_losses:
                 self._events.lost(run, STOPPED, charged=False)
         if not child.alone and not child.closing and not self._stopping:
@@ -189,37 +188,7 @@ class ChildPool:
     def _begin(self, child: Child, run: Run) -> None:
         run.started = self._clock()
         child.start(run)
-        if run.spec.time_limit is not None and child.process is not None:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(run.spec.time_limit, self._over_time, child, run)
-            self._timers[run.token] = timer
-
-    def _forget(self, run: Run) -> None:
-        timer = self._timers.pop(run.token, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _over_time(self, child: Child, run: Run) -> None:
-        """A run's time is over: its child gets no new work, its neighbours a grace, and then it dies."""
-        self._timers.pop(run.token, None)
-        run.timed_out = True
-        others = len(child.running) - 1
-        log.warning(
-            "job %s is over its time limit of %s s; its process %s is killed%s",
-            run.message.job_id,
-            run.spec.time_limit,
-            child.pid,
-            f" in {self.neighbour_grace:g} s, with {others} other job(s) in it" if others else "",
-            extra=run.delivery.facts,
-        )
-        if not child.closing:
-            self._retire(child)
-        why = f"killed for the time limit of job {run.message.job_id}"
-        if others:
-            loop = asyncio.get_running_loop()
-            self._timers[run.token] = loop.call_later(self.neighbour_grace, child.kill, why)
-        else:
-            child.kill(why)
+        self.limits.begin(child, run)
 
     def _retire(self, child: Child) -> None:
         """No new work for this child; a shared one's replacement starts now."""
@@ -259,15 +228,27 @@ class ChildPool:
         run = child.running.pop(frame.header["token"], None)
         if run is None:
             return
-        self._forget(run)
+        self.limits.forget(run)
         self._events.ended(run, _outcome(frame))
         if child.alone and not child.closing:
             self._retire(child)  # a process of its own is one that nothing else has run in
         elif child.closing and not child.running:
             child.link.say(Kind.STOP, {})
         elif child.closing and all(other.timed_out for other in child.running.values()):
-            over = next(iter(child.running.values())).message.job_id
-            child.kill(f"killed for the time limit of job {over}")
+            child.kill(why(next(iter(child.running.values()))))
+
+    def give_up(self, runs: Collection[Run]) -> None:
+        """End these runs with their processes, and say nothing of them; others in them run again."""
+        self._waiting = deque(run for run in self._waiting if run not in runs)
+        self._waiting_alone = deque(run for run in self._waiting_alone if run not in runs)
+        for child in self._children:
+            mine = [run for run in child.running.values() if run in runs]
+            for run in mine:
+                del child.running[run.token]
+                self.limits.forget(run)
+            if mine:
+                child.blameless = True
+                child.kill("killed with what it ran, which may run elsewhere")
 
     # The end -------------------------------------------------------------------------------------
 

@@ -47,6 +47,8 @@ class Child:
     """What it said of the app's tasks."""
     killed: str = ""
     """Why we killed it; empty if we did not."""
+    blameless: bool = False
+    """True if it was killed for no fault of what is left in it."""
     watcher: asyncio.Task[None] | None = None
     end: Callable[[], None] | None = None
     """Ends it where it is no process."""

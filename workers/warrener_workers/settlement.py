@@ -191,6 +191,11 @@ class Settlement:
         debt = self._debts.dead_letter(delivery, error, [], self._clock(), "")
         self._start(self._pay([debt]), delivery)
 
+    def give_up(self, runs: Sequence[Run]) -> None:
+        """Forget these runs: RabbitMQ has taken their deliveries back."""
+        for run in runs:
+            self._forget(run.delivery)
+
     def reject(self, deliveries: Sequence[Delivery]) -> None:
         """Have RabbitMQ dead-letter what could not be settled here."""
         for delivery in deliveries:

@@ -9,20 +9,19 @@ import os
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from typing import Any
 
 from warrener import transitions
 from warrener.catalogue import Catalogue
 from warrener.client import Client
 from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
-from warrener.ids import new_id
-from warrener.presence import Presence, PresenceBoard
+from warrener.presence import PresenceBoard
 from warrener.topology import check_queue_name
 from warrener.transitions import Runner
 
 from . import child_backend
+from .beating import Beating, first_presence
 from .child_pool import ChildPool, Spawn
 from .child_process import Child
 from .consumer import Consumer
@@ -86,7 +85,8 @@ class Parts:
     ) -> None:
         self.settings = registry.settings
         self.client = Client(self.settings, mine.queues, clock=clock)
-        self.presence = _presence(mine, clock())
+        slots = mine.slots_per_child * mine.processes
+        self.presence = first_presence(mine.name, mine.queues, mine.pool, slots, clock())
         runner = Runner(self.presence.owner, mine.name)
         self.context = Context(self.settings, self.client.store, runner, clock)
         self.board = PresenceBoard(self.settings, self.client.store)
@@ -99,40 +99,6 @@ class Parts:
             mine.prefetch_per_queue,
             self.intake.take,
         )
-
-    def current_presence(self, now: float) -> Presence:
-        """What this worker says of itself now: claims are listed once they are a beat old."""
-        old = now - self.settings.beat
-        listed = [run for run in self.context.active.values() if run.claimed <= old]
-        claiming = [token for token, made in self.intake.claimed if made <= old]
-        running = [
-            {
-                "id": run.message.job_id,
-                "task": run.message.task,
-                "queue": run.delivery.queue,
-                "attempt": run.message.attempt,
-                "token": run.token,
-                "started": run.started,
-            }
-            for run in listed
-        ]
-        busy = len(self.context.active)
-        return replace(self.presence, seen=now, busy=busy, running=running, claiming=claiming)
-
-
-def _presence(mine: WorkerSettings, now: float) -> Presence:
-    return Presence(
-        owner=new_id(),
-        name=mine.name,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=version("warrener"),
-        queues=list(mine.queues),
-        pool=mine.pool,
-        slots=mine.slots_per_child * mine.processes,
-        started=now,
-        seen=now,
-    )
 
 
 class Worker:
@@ -165,7 +131,7 @@ class Worker:
             for queue in self._mine.queues:
                 check_queue_name(queue, registry.settings.namespace)
             self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
-            self._pool.neighbour_grace = self._parts.settings.neighbour_grace
+            self._pool.limits.neighbour_grace = self._parts.settings.neighbour_grace
             try:
                 await self._work(self._parts, registry, on_ready)
             finally:
@@ -178,7 +144,9 @@ class Worker:
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
-        beat = self._track(self._beat(parts))
+        beating = Beating(parts.presence, parts.context, parts.board, parts.intake, self._give_up)
+        beat = self._track(beating.run())
+        beat.add_done_callback(lambda _: beating.stop())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
         await parts.consumer.start()
@@ -193,6 +161,10 @@ class Worker:
         if beat.done():
             # Without a presence, others would take over what runs here.
             beat.result()
+
+    def _give_up(self, runs: list[Run]) -> None:
+        self._pool.give_up(runs)
+        self._parts.settlement.give_up(runs)
 
     # What the pool tells -------------------------------------------------------------------------
 
@@ -267,15 +239,6 @@ class Worker:
         while True:
             self._pool.beat()
             await asyncio.sleep(LIFELINE_BEAT)
-
-    async def _beat(self, parts: Parts) -> None:
-        while True:
-            try:
-                await parts.board.renew(parts.current_presence(self._clock()))
-            except StoreUnavailable as error:
-                parts.intake.store_was_away()
-                log.warning("this worker's presence is not renewed: %s", error)
-            await asyncio.sleep(parts.settings.beat)
 
     # The end -------------------------------------------------------------------------------------
 

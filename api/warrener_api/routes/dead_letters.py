@@ -11,19 +11,39 @@ from warrener.dead_letters import DeadLetterIndex
 from warrener.replaying import Replayer, Selection
 from warrener.topology import check_queue_name
 
-from ..problems import ProblemRoute, problems_with
+from ..answering import Deadline, promptly, route_class
+from ..openapi import operation_ids
+from ..problems import problems_with
 from ..schemas import DeadLetterPage, DeadLetterView, ReplayRequest, ReplayView
 from .jobs import client_of
+
+PASS = 20.0
+"""Seconds that a pass through a dead queue may take."""
+PASSED = (
+    "The replay had not come to its end after {seconds:g}} s. What it has replayed stays replayed: call "
+    "again for the rest, or give a smaller limit."
+)
+LAST_START = 1_000_000_000
+"""How far a listing can be read: more letters than Redis holds, and a number that it takes."""
 
 
 def routes(app: Warrener) -> APIRouter:
     """The routes under /dead-letters."""
-    router = APIRouter(prefix="/dead-letters", tags=["dead letters"], route_class=ProblemRoute)
+    router, passes = (
+        APIRouter(
+            tags=["dead letters"],
+            route_class=kind,
+            generate_unique_id_function=operation_ids("/dead-letters"),
+        )
+        for kind in (route_class(app), route_class(app, _passed))
+    )
 
-    @router.get("/{queue}", responses=problems_with(422, 503))
+    @router.get(
+        "/dead-letters/{queue}", name="list_dead_letters", responses=problems_with(422, 503)
+    )
     async def list_dead_letters(
         queue: str,
-        start: Annotated[int, Query(ge=0)] = 0,
+        start: Annotated[int, Query(ge=0, le=LAST_START)] = 0,
         size: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> DeadLetterPage:
         """The dead letters of a queue, the newest first."""
@@ -33,14 +53,22 @@ def routes(app: Warrener) -> APIRouter:
         items = [DeadLetterView.of(letter) for letter in letters]
         return DeadLetterPage(count=await index.count(queue), items=items)
 
-    @router.post("/{queue}/replay", responses=problems_with(400, 404, 409, 422, 503))
+    @passes.post(
+        "/dead-letters/{queue}/replay",
+        name="replay_dead_letters",
+        responses=problems_with(400, 404, 409, 413, 415, 422, 503),
+    )
     async def replay(queue: str, wanted: ReplayRequest) -> ReplayView:
         """Publish dead letters to their queue again; what is not selected stays."""
         check_queue_name(queue, app.settings.namespace)
+        client = client_of(app)
+        async with promptly(app):
+            await client.store.check_writable()
+            await client.publisher.ready()
         selection = Selection(
             frozenset(wanted.ids), wanted.task, wanted.cause, wanted.reason, wanted.all
         )
-        report = await Replayer(client_of(app)).replay(
+        report = await Replayer(client).replay(
             queue, selection, limit=wanted.limit, dry_run=wanted.dry_run
         )
         return ReplayView(
@@ -53,4 +81,9 @@ def routes(app: Warrener) -> APIRouter:
             job_ids=report.job_ids,
         )
 
+    router.include_router(passes)
     return router
+
+
+def _passed(app: Warrener) -> Deadline:
+    return Deadline(max(PASS, app.settings.request_timeout), PASSED)

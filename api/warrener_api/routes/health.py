@@ -6,25 +6,38 @@ from fastapi import APIRouter
 
 from warrener import Warrener
 
-from ..problems import ProblemRoute, problems_with
+from ..answering import Deadline, route_class
+from ..openapi import operation_ids
+from ..problems import problems_with
 from .jobs import client_of
+
+PROBE = 2.0
+"""Seconds in which whoever probes wants an answer."""
 
 
 def routes(app: Warrener) -> APIRouter:
     """/healthz and /readyz."""
-    router = APIRouter(tags=["health"], route_class=ProblemRoute)
+    router = APIRouter(
+        tags=["health"],
+        route_class=route_class(app, _probed),
+        generate_unique_id_function=operation_ids("/"),
+    )
 
-    @router.get("/healthz")
+    @router.get("/healthz", name="is_alive")
     async def healthz() -> dict[str, str]:
         """This process answers."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses=problems_with(503))
+    @router.get("/readyz", name="is_ready", responses=problems_with(503))
     async def readyz() -> dict[str, str]:
-        """RabbitMQ and Redis answer."""
+        """RabbitMQ answers, and Redis takes writes."""
         client = client_of(app)
-        await client.store.ping()
+        await client.store.check_writable()
         await client.publisher.ready()
         return {"status": "ready"}
 
     return router
+
+
+def _probed(app: Warrener) -> Deadline:
+    return Deadline(min(PROBE, app.settings.request_timeout))

@@ -7,14 +7,21 @@ from fastapi import APIRouter
 from warrener import Warrener
 from warrener.queues import Queues
 
-from ..problems import ProblemRoute, problems_with
+from ..answering import route_class
+from ..openapi import operation_ids
+from ..problems import problems_with
 from ..schemas import QueueView
 from .jobs import client_of
 
 
 def routes(app: Warrener) -> APIRouter:
     """The routes under /queues."""
-    router = APIRouter(prefix="/queues", tags=["queues"], route_class=ProblemRoute)
+    router = APIRouter(
+        prefix="/queues",
+        tags=["queues"],
+        route_class=route_class(app),
+        generate_unique_id_function=operation_ids("/queues"),
+    )
 
     @router.get("", responses=problems_with(503))
     async def list_queues() -> list[QueueView]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -11,6 +14,9 @@ import typer
 from warrener.app import load_app
 
 from .options import AppPath, LogLevel
+
+LACKS_PACKAGES = "the API needs more packages: pip install 'warrener[api]'"
+EXIT_NOT_STARTED = 3
 
 
 def api(
@@ -26,11 +32,9 @@ def api(
     log_level: LogLevel = "info",
 ) -> None:
     """Serve the HTTP API."""
-    try:
-        import uvicorn
-    except ModuleNotFoundError:
-        typer.echo("warrener: the API needs more packages: pip install 'warrener[api]'", err=True)
-        raise typer.Exit(2) from None
+    if not has_packages():
+        typer.echo(f"warrener: {LACKS_PACKAGES}", err=True)
+        raise typer.Exit(2)
     if not _is_loopback(host) and not unprotected:
         typer.echo(
             f"warrener: {host} is reachable by others, and nobody must sign in yet: "
@@ -41,7 +45,42 @@ def api(
     load_app(app)
     # Handed on by name, so that the command line does not import FastAPI's side.
     os.environ["WARRENER_APP"] = app
-    uvicorn.run("warrener_api.serve:app", host=host, port=port, log_level=log_level, factory=True)
+    _serve(host, port, log_level)
+
+
+def has_packages() -> bool:
+    """True if what serves the API is installed."""
+    try:
+        return bool(find_spec("fastapi") and find_spec("uvicorn"))
+    except (ImportError, ValueError):
+        return False
+
+
+def _serve(host: str, port: int, log_level: str) -> None:
+    import uvicorn
+
+    # Listening is ours: uvicorn would log its failure as one line among others, and exit with 1.
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]  # Python repeats the address in brackets
+        typer.echo(
+            f"warrener: the API cannot listen on port {port} of {host}: {reason}. "
+            "Choose another --port, or end what has it.",
+            err=True,
+        )
+        raise typer.Exit(EXIT_NOT_STARTED) from None
+    if log_level in ("debug", "info"):
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listening.getsockname()[1]}/docs"
+        typer.echo(f"the API answers on {address} until Ctrl-C", err=True)
+    config = uvicorn.Config("warrener_api.serve:app", log_level=log_level, factory=True)
+    server = uvicorn.Server(config)
+    with listening, suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+    if not server.started:
+        raise typer.Exit(EXIT_NOT_STARTED)
 
 
 def _is_loopback(host: str) -> bool:

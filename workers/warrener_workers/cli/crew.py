@@ -18,10 +18,13 @@ import typer
 from ..nodes import RabbitNode, RedisNode, private_rabbitmq, private_redis
 from ..nodes.ports import LOOPBACK, free_ports, is_free
 from ..nodes.processes import dying_with_me
+from . import api
 from .options import console
 
 GRACE = 5.0
 """Seconds that workers get to finish what runs when they are restarted or stopped."""
+
+API = "the API"
 
 AMQP_PORT, REDIS_PORT, API_PORT = 5672, 6379, 8000
 """The ports of Warrener's default settings, so that programs find `dev` without any."""
@@ -54,7 +57,8 @@ class Crew:
         self._host = host
         self._port = port
         self._concurrency = concurrency
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[subprocess.Popen[bytes], str] = {}
+        """Each with what it is, for people."""
 
     def work(self, queues: Sequence[str], reload: bool) -> None:
         """Start them, restart them on changes if `reload`, and stop them at the end. Returns only by
@@ -72,29 +76,37 @@ class Crew:
             self._stop()
 
     def _until(self, changes: threading.Event | None) -> None:
+        told: set[str] = set()
         while changes is None or not changes.is_set():
             time.sleep(0.1)
-            ended = next((p for p in self._processes if p.poll() is not None), None)
-            if ended is not None and changes is None:
-                raise typer.Exit(ended.returncode or 1)
+            for process, what in self._processes.items():
+                code = process.poll()
+                if code is None or what in told:
+                    continue
+                told.add(what)
+                if changes is None or (what == API and code == api.EXIT_NOT_STARTED):
+                    console.print(f"{what} has ended, and so does dev")
+                    raise typer.Exit(code or 1)
+                console.print(f"{what} has ended: it starts again when a .py file changes")
         changes.clear()
         console.print("a file has changed: restarting workers and API")
 
     def _start(self, queues: Sequence[str]) -> None:
         for queue in queues:
             name = f"dev-{queue}-{os.getpid()}"
-            self._run("worker", queue, "--name", name, "-c", str(self._concurrency))
-        self._run("api", "--host", self._host, "--port", str(self._port), "--log-level", "warning")
+            what = f"the worker of {queue}"
+            self._run(what, "worker", queue, "--name", name, "-c", str(self._concurrency))
+        listen = ("--host", self._host, "--port", str(self._port))
+        self._run(API, "api", *listen, "--log-level", "warning")
 
-    def _run(self, *arguments: str) -> None:
+    def _run(self, what: str, *arguments: str) -> None:
         command = [sys.executable, "-m", "warrener_workers.cli", *arguments]
-        self._processes.append(
-            # A session of its own: Ctrl-C is for this process, which stops them in order.
-            subprocess.Popen(dying_with_me(command), start_new_session=True)
-        )
+        # A session of its own: Ctrl-C is for this process, which stops them in order.
+        process = subprocess.Popen(dying_with_me(command), start_new_session=True)
+        self._processes[process] = what
 
     def _stop(self) -> None:
-        processes, self._processes = self._processes, []
+        processes, self._processes = list(self._processes), {}
         for process in processes:
             process.terminate()
         deadline = time.monotonic() + 2 * GRACE

@@ -15,23 +15,26 @@ from warrener.replaying import Replayer, ReplayReport, Selection
 from .options import (
     Json,
     OptionalApp,
-    console,
     known_queues,
     moment,
+    print_fact,
     print_json,
     print_table,
+    print_text,
     with_client,
 )
 
 commands = typer.Typer(help="Dead letters.", no_args_is_help=True)
 EXIT_NOT_FOUND = 5
+MOST = 1_000_000_000
+"""More than Redis holds, and a number that it takes."""
 
 
 @commands.command("list")
 def list_letters(
     queue: Annotated[str | None, typer.Argument(help="One queue; all, if not given.")] = None,
     app: OptionalApp = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many per queue.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="At most so many per queue.")] = 100,
     json: Json = False,
 ) -> None:
     """The dead letters, the newest first."""
@@ -81,12 +84,11 @@ def show(
         return
     facts = asdict(letter)
     for name in ("id", "job_id", "task", "queue", "reason", "attempt", "worker", "body"):
-        console.print(f"[bold]{name:>10}[/]  ", end="")
-        console.print(str(facts[name]), markup=False, highlight=False)
-    for attempt in letter.attempts:
-        line = f"attempt {attempt['attempt']} on {attempt['worker']}: {attempt['type']}"
-        console.print(f"{line}: {attempt['message']}", markup=False, highlight=False)
-    console.print(letter.error.traceback or letter.error.message, markup=False, highlight=False)
+        print_fact(name, facts[name], 10)
+    for one in letter.attempts:
+        number, worker, kind, message = map(one.get, ("attempt", "worker", "type", "message"))
+        print_text(f"attempt {number} on {worker}: {kind}: {message}")
+    print_text(letter.error.traceback or letter.error.message)
 
 
 @commands.command("replay")
@@ -104,7 +106,7 @@ def replay(
         str | None, typer.Option(help="Only this reason's, such as worker_lost.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     json: Json = False,
 ) -> None:

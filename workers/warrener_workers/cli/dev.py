@@ -13,7 +13,7 @@ import typer
 
 from warrener import Settings
 
-from . import dev_file
+from . import api, dev_file
 from .options import AppPath, console
 
 
@@ -42,6 +42,8 @@ def dev(
         from . import crew
     except ModuleNotFoundError as error:  # fcntl
         _refuse(f"dev needs Linux or macOS: {error}")
+    if not api.has_packages():
+        _refuse(f"dev serves the API as well, and {api.LACKS_PACKAGES}")
     os.environ["WARRENER_APP"] = app
     # Ctrl-C reaches this process first; it then stops the others in order.
     with _interruptible():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import orjson
 import typer
+from pydantic_core import to_json
 
 from warrener import InvalidArguments, JobNotFound, JobStatus, State, Warrener
-from warrener.calls import TOO_DEEP, read_json
 from warrener.client import Client
+from warrener.json_text import OutOfRange, read_json
 from warrener.presence import Presence, PresenceBoard
 from warrener.tasks import Options, Signature
 
@@ -19,14 +20,22 @@ from .options import (
     AppPath,
     Json,
     OptionalApp,
-    console,
     moment,
+    print_fact,
     print_json,
     print_table,
+    print_text,
     with_client,
 )
 
 EXIT_NOT_SUCCEEDED = 7
+
+
+def _known_time(seconds: float | None) -> float | None:
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise typer.BadParameter(f"it must be a number of seconds, and is {seconds}")
+    return seconds
+
 
 inspect = typer.Typer(help="What the workers are doing.", no_args_is_help=True)
 
@@ -47,7 +56,8 @@ def submit(
         bool, typer.Option("--wait", help="Wait for its end and show the result.")
     ] = False,
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds that --wait waits at most.")
+        float | None,
+        typer.Option(help="Seconds that --wait waits at most.", callback=_known_time),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -101,12 +111,11 @@ def _parsed(text: str, kind: type[Any], called: str, option: str) -> Any:
 def _value(task: str, name: str, text: str) -> Any:
     try:
         return read_json(text)
-    except ValueError as error:
-        if str(error) == TOO_DEEP:  # JSON all the same, and never meant as text
-            problems = [{"at": name, "message": TOO_DEEP}]
-            raise InvalidArguments(
-                task=task, reason=f"{name}: {TOO_DEEP}", problems=problems
-            ) from error
+    except OutOfRange as error:  # JSON all the same, and never meant as text
+        reason = f"{name}: {error}"
+        problems = [{"at": name, "message": str(error)}]
+        raise InvalidArguments(task=task, reason=reason, problems=problems) from error
+    except ValueError:
         return text
 
 
@@ -142,20 +151,19 @@ def _show(status: JobStatus, json: bool) -> None:
         ("due", moment(status.due)),
         ("started", moment(status.started)),
         ("finished", moment(status.finished)),
-        ("progress", status.progress and orjson.dumps(status.progress).decode()),
+        ("progress", status.progress and to_json(status.progress).decode()),
         ("revoked because", status.reason),
         ("error", status.error and f"{status.error.type}: {status.error.message}"),
     ]
     for name, value in rows:
         if value:
-            console.print(f"[bold]{name:>16}[/]  ", end="")
-            console.print(str(value), markup=False, highlight=False)
+            print_fact(name, value, 16)
     if status.state is State.SUCCESS:
-        console.print(f"[bold]{'result':>16}[/]  ", end="")
-        result = "(expired)" if status.result_expired else orjson.dumps(status.result).decode()
-        console.print(result, markup=False)
+        # Pydantic's JSON, as everywhere: whole numbers may be longer than 64 bits.
+        result = "(expired)" if status.result_expired else to_json(status.result).decode()
+        print_fact("result", result, 16)
     if status.error and status.error.traceback:
-        console.print(status.error.traceback, markup=False, highlight=False)
+        print_text(status.error.traceback)
 
 
 def status(

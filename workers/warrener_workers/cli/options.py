@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from warrener import Warrener
 from warrener.app import load_app
@@ -48,7 +50,13 @@ LogLevel = Annotated[
 ]
 LogFormat = Annotated[str, typer.Option(help="text or json.")]
 
-console = Console(width=None if sys.stdout.isatty() else 200)
+# Most of what is printed was written by others: errors, names, paths. Nothing in it is markup.
+console = Console(
+    width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False
+)
+
+
+_TIME = "%Y-%m-%d %H:%M:%SZ"
 
 
 def with_client(path: str, call: Callable[[Warrener, Client], Awaitable[T]]) -> T:
@@ -77,6 +85,16 @@ def print_json(value: Any) -> None:
     typer.echo(to_json(value, fallback=str, indent=2))
 
 
+def print_text(text: str) -> None:
+    """A text as it is, broken into lines by nobody but its reader's terminal: it may be copied."""
+    console.print(text, soft_wrap=True)
+
+
+def print_fact(name: str, value: object, width: int) -> None:
+    """A name, right-aligned in so many columns, and its value as it is."""
+    console.print(Text.assemble((f"{name:>{width}}", "bold"), f"  {value}"), soft_wrap=True)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
     """A table for people, or the sentence that says why there is none."""
     if not rows:
@@ -94,7 +112,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
 
 
 def moment(seconds: float | None) -> str:
-    """A time for people, in UTC."""
-    if not seconds:
-        return ""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """A time for people, in UTC; nothing for what is no time of the calendar."""
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC).strftime(_TIME) if seconds else ""
+    return ""

@@ -1,0 +1,73 @@
+"""A message that somebody crafted lies among the dead letters, and does not keep others from being seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiormq import spec
+
+from tests.support import PATIENCE
+from warrener import topology
+from warrener.dead_letters import DeadLetterIndex
+
+from .place import Place
+from .shop import FAST
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "a time beyond the calendar": {"dead_at": 2**62},
+    "a time before it": {"dead_at": -(2**62)},
+    "attempts without facts": {"dead_attempts": "[{}]"},
+    "attempts of other types": {"dead_attempts": '[{"attempt": [], "worker": {}}, 5]'},
+    "texts of other types": {"dead_reason": 5, "dead_type": bytearray(b"\xff"), "dead_message": {}},
+}
+
+
+async def _undelivered(place: Place, dead_id: str, headers: dict[str, Any]) -> None:
+    """Publish a message to where the broker puts what it cannot deliver, and wait until it is listed."""
+    properties = spec.Basic.Properties(
+        message_type="shop.add",
+        correlation_id=f"job-of-{dead_id}",
+        headers={"dead_id": dead_id, "dead_queue": FAST, **headers},
+    )
+    async with place.client() as client, client.publisher.own_channel() as channel:
+        exchange = topology.Names(place.namespace).undelivered
+        await channel.basic_publish(
+            b"{}", exchange=exchange, routing_key=FAST, properties=properties
+        )
+        index = DeadLetterIndex(place.settings, client.store)
+        async with asyncio.timeout(PATIENCE):
+            while await index.find(dead_id) is None:  # noqa: ASYNC110 — nothing announces it
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("case", HEADERS)
+async def test_a_crafted_letter_can_be_listed_and_shown(staffed: Place, case: str) -> None:
+    dead_id = f"crafted-{list(HEADERS).index(case)}"
+    await _undelivered(staffed, dead_id, HEADERS[case])
+    async with staffed.http() as http:
+        page = await http.get(f"/dead-letters/{FAST}")
+    assert page.status_code == 200, page.text
+    assert dead_id in [letter["id"] for letter in page.json()["items"]]
+    for command in (("list", FAST), ("show", dead_id), ("list", FAST, "--json")):
+        done = await asyncio.to_thread(staffed.run, "dead", *command)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert dead_id in done.stdout
+
+
+async def test_so_can_one_that_an_older_version_listed(place: Place) -> None:
+    letter: dict[str, Any] = {"id": "old", "job_id": "j", "task": "t", "queue": FAST, "body": ""}
+    letter |= {"generation": 0, "attempt": 1, "reason": "", "died": 2.0**62, "worker": ""}
+    letter |= {"error": {"type": "", "message": ""}, "attempts": [{}]}
+    async with place.client() as client:
+        redis, prefix = client.store.client, place.namespace
+        await redis.set(f"{prefix}:dead-letter:old", json.dumps(letter))
+        await redis.zadd(f"{prefix}:dead:{FAST}", {"old": 0.0})
+    async with place.http() as http:
+        page = await http.get(f"/dead-letters/{FAST}")
+    assert "old" in [item["id"] for item in page.json()["items"]]
+    for command in (("list", FAST), ("show", "old")):
+        done = await asyncio.to_thread(place.run, "dead", *command)
+        assert (done.returncode, done.stderr) == (0, "")

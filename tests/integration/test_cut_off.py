@@ -1,0 +1,80 @@
+"""A worker that neither RabbitMQ nor Redis hears of any more, though it lives: what it ran runs elsewhere,
+and no longer there."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from chaos.proxy import Proxy
+from warrener import State
+
+from . import yard as tasks
+from .conftest import Yard, until
+
+
+async def _proxied(url: str) -> tuple[Proxy, str]:
+    parts = urlsplit(url)
+    assert parts.port is not None
+    port = parts.port
+    proxy = Proxy(lambda: port)
+    user = parts.netloc.rpartition("@")
+    netloc = f"{user[0]}{user[1]}127.0.0.1:{await proxy.start()}"
+    return proxy, parts._replace(netloc=netloc).geturl()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_worker_that_is_cut_off_from_both_gives_up_what_it_runs(
+    yard: Yard, redis_url: str, plain: bool
+) -> None:
+    broker, amqp = await _proxied(yard.amqp_url)
+    store, redis = await _proxied(redis_url)
+    task = tasks.wait_plain if plain else tasks.wait
+    async with yard.worker(
+        "--name", "cut", WARRENER_AMQP_URL=amqp, WARRENER_REDIS_URL=redis
+    ) as worker:
+        job = await task.send("a", "gate")
+        await yard.noted("start a")
+        [first] = yard.pids("start a")
+        await store.mute()
+        await broker.mute()
+        await broker.cut()
+        await worker.says("1 job(s) are given up")
+        await until(lambda: not psutil.pid_exists(first), "the end of the first run's process")
+        assert yard.events("a") == ["start a"]
+        async with yard.worker("--name", "other"):
+            await yard.noted("start a", 2)
+            assert not psutil.pid_exists(first)
+            yard.open("gate")
+            [status] = await yard.ended(job)
+            assert (status.state, status.worker, status.losses) == (State.SUCCESS, "other", 1)
+            await store.unmute()
+            await broker.unmute()
+            # It is of use again.
+            names = [f"again-{number}" for number in range(20)]
+            await yard.ended(*[await tasks.run.send(name) for name in names])
+            await worker.says("consuming again")
+    assert yard.events("a") == ["start a", "start a", "end a"]
+    await asyncio.gather(broker.close(), store.close())
+
+
+async def test_a_worker_that_is_cut_off_from_redis_alone_goes_on_with_what_it_runs(
+    yard: Yard, redis_url: str
+) -> None:
+    store, redis = await _proxied(redis_url)
+    async with yard.worker("--name", "cut", WARRENER_REDIS_URL=redis) as worker:
+        job = await tasks.wait.send("a", "gate")
+        await yard.noted("start a")
+        await store.mute()
+        # Longer than its presence lasts.
+        await worker.says("presence is not renewed", times=4)
+        yard.open("gate")
+        await yard.noted("end a")
+        await store.unmute()
+        [status] = await yard.ended(job)
+        assert (status.state, status.losses) == (State.SUCCESS, 0)
+    assert yard.events("a") == ["start a", "end a"]
+    await store.close()

@@ -1,0 +1,115 @@
+"""The worker's own signs of life: its presence on the board, renewed on a beat."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+
+from warrener.errors import StoreUnavailable
+from warrener.ids import new_id
+from warrener.presence import Presence, PresenceBoard
+
+from .context import Context
+from .deliveries import Run
+from .intake import Intake
+
+log = logging.getLogger(__name__)
+
+
+def first_presence(name: str, queues: Sequence[str], pool: str, slots: int, now: float) -> Presence:
+    """What a worker says of itself as it starts."""
+    return Presence(
+        owner=new_id(),
+        name=name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=version("warrener"),
+        queues=list(queues),
+        pool=pool,
+        slots=slots,
+        started=now,
+        seen=now,
+    )
+
+
+class Beating:
+    """Renews a worker's presence. `give_up` gets the runs that must end because others may take them for
+    abandoned."""
+
+    def __init__(
+        self,
+        presence: Presence,
+        context: Context,
+        board: PresenceBoard,
+        intake: Intake,
+        give_up: Callable[[list[Run]], None],
+    ) -> None:
+        self._presence = presence
+        self._context = context
+        self._board = board
+        self._intake = intake
+        self._give_up = give_up
+        self._lapse: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Renew it on every beat, without end."""
+        beat = self._context.settings.beat
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                # No longer than a beat: the next try may find a better connection.
+                async with asyncio.timeout(beat):
+                    await self._board.renew(self._now())
+            except (StoreUnavailable, TimeoutError) as error:
+                self._intake.store_was_away()
+                why = str(error) or f"Redis has not answered within {beat:g} s"
+                log.warning("this worker's presence is not renewed: %s", why)
+            else:
+                self._lapses_at(began + self._context.settings.presence_lifetime - beat / 2)
+            await asyncio.sleep(beat)
+
+    def _now(self) -> Presence:
+        """What the worker says of itself now: claims are listed once they are a beat old."""
+        now = self._context.clock()
+        old = now - self._context.settings.beat
+        active = self._context.active.values()
+        running = [
+            {
+                "id": run.message.job_id,
+                "task": run.message.task,
+                "queue": run.delivery.queue,
+                "attempt": run.message.attempt,
+                "token": run.token,
+                "started": run.started,
+            }
+            for run in active
+            if run.claimed <= old
+        ]
+        claiming = [token for token, made in self._intake.claimed if made <= old]
+        return replace(
+            self._presence, seen=now, busy=len(active), running=running, claiming=claiming
+        )
+
+    def _lapses_at(self, then: float) -> None:
+        if self._lapse is not None:
+            self._lapse.cancel()
+        self._lapse = asyncio.get_running_loop().call_at(then, self._lapsed)
+
+    def _lapsed(self) -> None:
+        """Nobody can see any more that this worker lives. What RabbitMQ has taken back may soon run
+        elsewhere, so it must end here; what RabbitMQ has not taken back goes on."""
+        stale = [run for run in self._context.active.values() if run.delivery.stale]
+        if stale:
+            log.warning("cut off from RabbitMQ and from Redis: %d job(s) are given up", len(stale))
+            self._give_up(stale)
+        self._lapses_at(asyncio.get_running_loop().time() + self._context.settings.beat / 4)
+
+    def stop(self) -> None:
+        """Look no more whether it lapses."""
+        if self._lapse is not None:
+            self._lapse.cancel()
