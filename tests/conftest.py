@@ -1,25 +1,63 @@
 """Fixtures on real servers: one private RabbitMQ and one private Redis a session, clean per test.
 
-Nothing here skips: a missing server is a NodeMissing error that names the remedy.
+Nothing here skips: a missing server is an error that names the remedy. `WARRENER_TEST_RABBITMQ=4.3`
+runs the tests on that version, which `./dev test --rabbitmq 4.3` fetches.
 """
 
 import itertools
+import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
 import redis
 
-from warrener_workers.nodes import RabbitNode, RedisNode, private_rabbitmq, private_redis
+from tests.brokers.installed import VARIABLE, wanted_rabbit
+from warrener_workers.nodes import (
+    InstalledRabbit,
+    NodeMissing,
+    RabbitNode,
+    RedisNode,
+    private_rabbitmq,
+    private_redis,
+)
 
 _DATABASES = 16  # what redis-server has unless told otherwise
 _database_numbers = itertools.count()
 
 
+def pytest_configure() -> None:
+    """Ends the run here if the RabbitMQ that it is wanted on is missing."""
+    if os.environ.get(VARIABLE):
+        try:
+            wanted_rabbit()
+        except LookupError as error:
+            raise pytest.UsageError(*error.args) from error
+
+
+def pytest_report_header() -> str:
+    """The version that a run stands on."""
+    try:
+        return f"rabbitmq: {wanted_rabbit().version}"
+    except NodeMissing as error:
+        return f"rabbitmq: {error}"
+
+
 @pytest.fixture(scope="session")
-def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+def installed_rabbit() -> InstalledRabbit:
+    """The RabbitMQ that this run is on."""
+    return wanted_rabbit()
+
+
+@pytest.fixture(scope="session")
+def rabbit(
+    tmp_path_factory: pytest.TempPathFactory, installed_rabbit: InstalledRabbit
+) -> Iterator[RabbitNode]:
     """The session's RabbitMQ; who kills it must start it again."""
-    with private_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as node:
+    directory = tmp_path_factory.mktemp("rabbitmq")
+    with private_rabbitmq(directory, installed=installed_rabbit) as node:
+        said = node.manage("GET", "/api/overview")["rabbitmq_version"]
+        assert said.startswith(os.environ.get(VARIABLE, "")), said
         yield node
 
 

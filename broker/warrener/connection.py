@@ -33,34 +33,72 @@ LOST = (
 """What a broker that is gone or going raises, whatever was being asked of it. aiormq says RuntimeError or
 StopAsyncIteration of a connection that closes while it opens."""
 
+REFUSED = (
+    aiormq.ProbableAuthenticationError,
+    aiormq.AuthenticationError,
+    aiormq.ConnectionNotAllowed,
+)
+"""What a broker raises that does not let this user in; LOST has them as well."""
 
-async def connect(settings: Settings, name: str) -> AbstractConnection:
-    """Open a connection that RabbitMQ lists under `name`.
 
-    Raises BrokerUnavailable when nobody answers in time, BrokerRefusedLogin when somebody says no.
-    """
-    url = URL(settings.amqp_url.get_secret_value())
-    if "heartbeat" not in url.query:
-        url = url.update_query(heartbeat=str(settings.heartbeat))
-    try:
+class Nodes:
+    """The broker's nodes, tried in turn: `WARRENER_AMQP_URL` may name several of one cluster."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._urls = [URL(url) for url in settings.amqp_urls]
+        self._next = 0
+
+    async def connect(self) -> AbstractConnection:
+        """Open a connection that RabbitMQ lists under the name, to the first node that answers; after
+        a loss that is the one behind the one lost.
+
+        Raises BrokerUnavailable when nobody answers in time, BrokerRefusedLogin when, of those that
+        answer, somebody says no.
+        """
+        faults: list[_Fault] = []
+        for _ in self._urls:
+            url = self._urls[self._next]
+            # Before the attempt, so that a node that hangs until the caller gives up is not the first
+            # one again.
+            self._next = (self._next + 1) % len(self._urls)
+            try:
+                return await self._open(url)
+            except LOST as error:
+                faults.append(_Fault(url, error))
+        kind = (
+            BrokerRefusedLogin if any(fault.is_for_good for fault in faults) else BrokerUnavailable
+        )
+        alone = len(faults) == 1  # and named by the message already
+        reason = faults[0].reason if alone else "; ".join(map(str, faults))
+        raise kind(url=self._settings.shown_amqp_url, reason=reason) from faults[-1].error
+
+    async def _open(self, url: URL) -> AbstractConnection:
+        if "heartbeat" not in url.query:
+            url = url.update_query(heartbeat=str(self._settings.heartbeat))
         return await aio_pika.connect(
             url,
-            timeout=settings.connect_timeout,
-            client_properties={"connection_name": name},
+            timeout=self._settings.connect_timeout,
+            client_properties={"connection_name": self._name},
             connection_class=CarefulConnection,
         )
-    except (
-        aiormq.ProbableAuthenticationError,
-        aiormq.AuthenticationError,
-        aiormq.ConnectionNotAllowed,
-    ) as error:
-        raise BrokerRefusedLogin(url=settings.shown_amqp_url, reason=error) from error
-    except LOST as error:
+
+
+class _Fault:
+    """Why one node did not let us in."""
+
+    def __init__(self, url: URL, error: BaseException) -> None:
+        self._url = url
+        self.error = error
         close = _close_seen_by(error)
-        reason: object = error if close is None else close.reply_text
-        if close is not None and _is_for_good(close):
-            raise BrokerRefusedLogin(url=settings.shown_amqp_url, reason=reason) from error
-        raise BrokerUnavailable(url=settings.shown_amqp_url, reason=reason) from error
+        said = str(error) if close is None else close.reply_text
+        self.reason = said or type(error).__name__
+        self.is_for_good = isinstance(error, REFUSED) or (close is not None and _is_for_good(close))
+
+    def __str__(self) -> str:
+        port = f":{self._url.port}" if self._url.port else ""
+        return f"{self._url.host}{port}: {self.reason}"
 
 
 def _close_seen_by(error: BaseException) -> spec.Connection.Close | None:
@@ -101,6 +139,7 @@ class Link:
     ) -> None:
         self._settings = settings
         self._name = name
+        self._nodes = Nodes(settings, name)
         self._prepare = prepare
         self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
@@ -130,7 +169,7 @@ class Link:
         try:
             if self._connection is None or self._connection.is_closed or self._lost():
                 await self.close()
-                self._connection = await connect(self._settings, self._name)
+                self._connection = await self._nodes.connect()
             channel = await open_channel(self._connection)
             await self._prepare(channel)
             return channel

@@ -156,8 +156,8 @@ class ExchangeNotFound(SubmissionError):
 
 
 class PublishRefused(SubmissionError):
-    """RabbitMQ refused the job {job_id} for {queue!r} ({reason}); it was not accepted. Look at the
-    queue's length limits and the broker's log, then send it again."""
+    """RabbitMQ refused the job {job_id} for {queue!r} ({reason}); it was not accepted. The queue is
+    full, or has no leader at the moment: look at its limits and the broker's log, and send it again."""
 
 
 class PublishTimeout(SubmissionError):

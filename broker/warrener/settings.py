@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -12,6 +13,8 @@ from yarl import URL
 from .errors import ConfigurationError
 
 SCHEMES = {"amqp_url": ("amqp", "amqps"), "redis_url": ("redis", "rediss", "unix")}
+# Only before a URL: a password may hold a comma.
+_BETWEEN_URLS = re.compile(r"\s*,\s*(?=amqps?://)")
 
 
 class Settings(BaseSettings):
@@ -22,6 +25,7 @@ class Settings(BaseSettings):
     )
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    """RabbitMQ's URL, or those of a cluster's nodes separated by commas: tried in turn."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Prefix of every exchange, shared queue and Redis key."""
@@ -58,14 +62,13 @@ class Settings(BaseSettings):
     @classmethod
     def _can_be_connected_to(cls, value: SecretStr, field: ValidationInfo) -> SecretStr:
         schemes = SCHEMES[str(field.field_name)]
-        try:
-            url = URL(value.get_secret_value())
-            fits = url.scheme in schemes and (url.scheme == "unix" or bool(url.host))
-        except ValueError:
-            fits = False
-        if not fits:
-            wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-            raise PydanticCustomError("url", "it must be a URL that begins with " + wanted)
+        secret = value.get_secret_value()
+        urls = _apart(secret) if field.field_name == "amqp_url" else [secret]
+        for number, url in enumerate(urls, 1):
+            if not _fits(url, schemes):
+                which = "it" if len(urls) == 1 else f"URL {number} of {len(urls)}"
+                wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+                raise PydanticCustomError("url", f"{which} must be a URL that begins with {wanted}")
         return value
 
     @property
@@ -74,9 +77,14 @@ class Settings(BaseSettings):
         return 3 * self.beat
 
     @property
+    def amqp_urls(self) -> list[str]:
+        """The URLs of RabbitMQ's nodes, passwords and all."""
+        return _apart(self.amqp_url.get_secret_value())
+
+    @property
     def shown_amqp_url(self) -> str:
-        """The broker's URL without its password."""
-        return without_password(self.amqp_url.get_secret_value())
+        """The broker's URL, or all of them, without the passwords."""
+        return ", ".join(map(without_password, self.amqp_urls))
 
     @property
     def shown_redis_url(self) -> str:
@@ -94,6 +102,22 @@ def read_settings(**arguments: Any) -> Settings:
             message=f"Settings do not fit: {'; '.join(faults)}. They come from Warrener(...) and from "
             "WARRENER_* in the environment."
         ) from None
+
+
+def _apart(urls: str) -> list[str]:
+    return _BETWEEN_URLS.split(urls.strip())
+
+
+def _fits(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return False
+    # Otherwise another URL was meant that lacks its amqp://, and its password would be shown as a
+    # part of the virtual host.
+    authority, _, path = url.partition("://")[2].partition("?")[0].partition("/")
+    alone = "," not in authority.rpartition("@")[2] and not ("," in path and "@" in path)
+    return parsed.scheme in schemes and (parsed.scheme == "unix" or bool(parsed.host)) and alone
 
 
 def without_password(url: str) -> str:

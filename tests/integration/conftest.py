@@ -114,7 +114,8 @@ class Yard:
         await until_true(lambda: self._known(ids), f"records of {ids}")
         found = await asyncio.gather(*(self.client.wait(job_id, PATIENCE) for job_id in ids))
         statuses = [status for status in found if status is not None]
-        assert all(status.is_terminal for status in statuses), statuses
+        open_ones = [status for status in statuses if not status.is_terminal]
+        assert not open_ones, open_ones
         return statuses
 
     async def _known(self, ids: list[str]) -> bool:

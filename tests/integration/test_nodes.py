@@ -15,6 +15,7 @@ import redis
 
 from warrener_workers.nodes import (
     DirectoryInUse,
+    InstalledRabbit,
     NodeFailed,
     NodeMissing,
     private_rabbitmq,
@@ -26,9 +27,10 @@ from warrener_workers.nodes.processes import ServerProcess, clean_environment
 _PARENT = """
 import sys, time
 from pathlib import Path
+from tests.brokers.installed import wanted_rabbit
 from warrener_workers.nodes import private_rabbitmq, private_redis
-here = Path(sys.argv[1])
-with private_rabbitmq(here / "rabbitmq"), private_redis(here / "redis"):
+here, rabbit = Path(sys.argv[1]), wanted_rabbit()
+with private_rabbitmq(here / "rabbitmq", installed=rabbit), private_redis(here / "redis"):
     print("ready", flush=True)
     time.sleep(3600)
 """
@@ -53,8 +55,10 @@ def test_each_redis_url_is_an_empty_database(redis_url: str) -> None:
         client.set("left", "behind")
 
 
-async def test_rabbitmq_keeps_confirmed_messages_over_a_kill(tmp_path: Path) -> None:
-    with private_rabbitmq(tmp_path, config=deployed_settings()) as node:
+async def test_rabbitmq_keeps_confirmed_messages_over_a_kill(
+    tmp_path: Path, installed_rabbit: InstalledRabbit
+) -> None:
+    with private_rabbitmq(tmp_path, config=deployed_settings(), installed=installed_rabbit) as node:
         url, pid = node.amqp_url, node.pid
         async with await aio_pika.connect(url) as connection:
             channel = await connection.channel()
@@ -84,7 +88,8 @@ def test_nothing_survives_a_killed_parent(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _PARENT, str(tmp_path)]
     # Its temporary directory too: a killed parent cannot remove it.
     env = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as parent:
+    root = Path(__file__).parents[2]  # where `tests` can be imported from
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env, cwd=root) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
         family = psutil.Process(parent.pid).children(recursive=True)
@@ -107,8 +112,11 @@ def test_a_missing_server_is_named_with_the_remedy(
         pass
 
 
-def test_a_server_that_does_not_boot_shows_its_log(tmp_path: Path) -> None:
-    node = private_rabbitmq(tmp_path, config={"no_such_setting": "1"})
+def test_a_server_that_does_not_boot_shows_its_log(
+    tmp_path: Path, installed_rabbit: InstalledRabbit
+) -> None:
+    config = {"no_such_setting": "1"}
+    node = private_rabbitmq(tmp_path, config=config, installed=installed_rabbit)
     with pytest.raises(NodeFailed, match="You've tried to set no_such_setting"), node:
         pass
 

@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 
 from warrener import State, TopologyMismatch, topology
-from warrener.connection import connect, open_channel
+from warrener.connection import Nodes, open_channel
 from warrener.queues import Queues
 from warrener.replaying import Replayer, Selection
 from warrener.settings import Settings
@@ -68,7 +68,7 @@ async def test_queues_whose_names_end_alike_get_their_own_delayed_jobs_only(yard
 
 async def test_declaring_again_changes_nothing(yard: Yard) -> None:
     settings = yard.app.settings
-    connection = await connect(settings, "declaring")
+    connection = await Nodes(settings, "declaring").connect()
     async with connection:
         channel = await open_channel(connection)
         wanted = [topology.shared(settings), topology.stage(settings, QUEUE)]
@@ -118,7 +118,7 @@ async def test_a_worker_that_must_not_declare_works_on_what_others_declared(yard
 
 
 async def _declare(settings: Settings, queue: str) -> None:
-    connection = await connect(settings, "declaring")
+    connection = await Nodes(settings, "declaring").connect()
     async with connection:
         channel = await open_channel(connection)
         stage = topology.stage(settings, queue)

@@ -11,7 +11,7 @@ import pytest
 from tests.support import Running
 from warrener import BrokerUnavailable, State, StoreUnavailable
 from warrener.presence import PresenceBoard
-from warrener_workers.nodes import private_rabbitmq, private_redis
+from warrener_workers.nodes import InstalledRabbit, private_rabbitmq, private_redis
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard, until
@@ -74,9 +74,9 @@ async def test_a_job_that_ends_while_its_connection_is_lost_is_not_run_again(yar
 
 
 async def test_a_broker_that_is_killed_and_comes_back_loses_no_accepted_job(
-    tmp_path: Path, redis_url: str
+    tmp_path: Path, redis_url: str, installed_rabbit: InstalledRabbit
 ) -> None:
-    with private_rabbitmq(tmp_path / "rabbitmq") as node:
+    with private_rabbitmq(tmp_path / "rabbitmq", installed=installed_rabbit) as node:
         yard = Yard(node, node.amqp_url, redis_url, tmp_path)
         async with yard.app, yard.worker("-c", "2") as worker:
             # A quorum queue that was declared a moment before the kill may never come back (3.10, 4.0).

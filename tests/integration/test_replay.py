@@ -107,7 +107,10 @@ async def test_a_pass_that_was_killed_is_repeated_without_loss_or_second_run(
     async with yard.worker("-c", "1") as worker:
         for status in await yard.ended(*jobs.values()):
             assert (status.state, status.replays, status.losses) == (State.SUCCESS, 1, 0)
-        await yard.ended(await tasks.run.send("marker"))
+        # A copy that comes while its job runs waits in the ladder, behind any marker of ours.
+        copies = 2 if expected is State.FAILURE else 0
+        if copies:
+            await worker.says("acknowledged without running", times=copies)
         worker.kill(15)
         assert await worker.ended() == 0
     for name in jobs:

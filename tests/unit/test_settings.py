@@ -179,12 +179,40 @@ def test_a_password_in_the_query_is_not_shown_either() -> None:
     assert PASSWORD not in without_password(f"redis://redis.example/0?password={PASSWORD}")
 
 
-def test_a_url_that_cannot_be_parsed_is_refused_or_shown_without_its_password() -> None:
-    # Never a ValueError where a failed connection is reported: it would hide why that failed.
-    try:
-        text = Warrener(
-            amqp_url=f"amqp://shop:{PASSWORD}@rabbit.example:port/"
-        ).settings.shown_amqp_url
-    except ConfigurationError as refused:
-        text = str(refused)
-    assert PASSWORD not in text
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"amqp://shop:{PASSWORD}@rabbit.example:port/",
+        f"amqp://shop:{PASSWORD}/2@rabbit.example/",
+        f"shop:{PASSWORD}@rabbit.example:5672",
+        f"http://shop:{PASSWORD}@rabbit.example/",
+        f"{AMQP},shop:{PASSWORD}@other.example/",
+        f"amqp://shop:{PASSWORD}@rabbit.example,other.example/",
+        f"amqp://rabbit.example/,shop:{PASSWORD}@other.example",
+        "",
+    ],
+)
+def test_a_broker_url_that_cannot_be_read_is_refused_without_its_password(wrong: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"amqp_url: .* must be a URL that begins with amqp://"
+    ) as refused:
+        Warrener(amqp_url=wrong)
+    assert PASSWORD not in str(refused.value)
+    with pytest.raises(ValidationError) as invalid:
+        Settings(amqp_url=wrong)
+    assert PASSWORD not in f"{invalid.value}{invalid.value!r}"
+
+
+def test_several_broker_urls_are_taken_apart_at_the_commas_between_them() -> None:
+    urls = [AMQP, "amqps://shop:a,b@rabbit.example/shop", "amqp://rabbit.example"]
+    settings = Settings(amqp_url=f" {urls[0]},{urls[1]} , {urls[2]}")
+    assert settings.amqp_urls == urls
+    assert settings.shown_amqp_url == (
+        "amqp://shop:***@rabbit.example:5672/shop, amqps://shop:***@rabbit.example/shop, "
+        "amqp://rabbit.example"
+    )
+
+
+def test_which_of_several_urls_is_wrong_is_said() -> None:
+    with pytest.raises(ConfigurationError, match="URL 2 of 2 must be"):
+        Warrener(amqp_url=f"{AMQP},amqp://shop@:5672/")

@@ -13,7 +13,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from warrener import topology
-from warrener.connection import LOST, connect, open_channel
+from warrener.connection import LOST, Nodes, open_channel
 from warrener.errors import BrokerUnavailable
 from warrener.messages import Foreign, Malformed, Message, decode
 from warrener.settings import Settings
@@ -44,7 +44,7 @@ class Consumer:
         on_arrivals: Callable[[list[Arrival]], None],
     ) -> None:
         self._settings = settings
-        self._name = name
+        self._nodes = Nodes(settings, name)
         self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
         self._undelivered = f"{name}.undelivered"
         self._prefetch = prefetch
@@ -63,7 +63,7 @@ class Consumer:
 
     async def _open(self) -> None:
         self._cancelled.clear()
-        self._connection = await connect(self._settings, self._name)
+        self._connection = await self._nodes.connect()
         try:
             async with asyncio.timeout(OPENING):
                 await self._consume(await open_channel(self._connection))

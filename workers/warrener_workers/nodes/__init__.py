@@ -3,6 +3,7 @@
 Both listen on 127.0.0.1 only and die with the process that started them, however it dies.
 """
 
+from warrener_workers.nodes.installed import InstalledRabbit, this_machines_rabbit
 from warrener_workers.nodes.processes import (
     DirectoryInUse,
     NodeError,
@@ -14,6 +15,7 @@ from warrener_workers.nodes.redis import RedisNode, private_redis
 
 __all__ = [
     "DirectoryInUse",
+    "InstalledRabbit",
     "NodeError",
     "NodeFailed",
     "NodeMissing",
@@ -21,4 +23,5 @@ __all__ = [
     "RedisNode",
     "private_rabbitmq",
     "private_redis",
+    "this_machines_rabbit",
 ]

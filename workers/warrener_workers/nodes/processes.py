@@ -82,13 +82,24 @@ class ServerProcess:
 
         Does nothing while the server runs. `is_ready` may block for a few milliseconds.
         """
+        if self.launch():
+            self.wait(is_ready, deadline=deadline)
+
+    def launch(self) -> bool:
+        """Start without waiting; False if the server runs already."""
         if self._process is not None and self._process.poll() is None:
-            return
+            return False
         self._process = self._spawn()
-        end = time.monotonic() + deadline
+        return True
+
+    def wait(self, is_ready: Callable[[], bool], *, deadline: float = BOOT_DEADLINE) -> None:
+        """Wait until a server that was launched is ready, and kill one that is not in time, in seconds.
+        Raises NodeFailed."""
+        process, end = self._process, time.monotonic() + deadline
+        assert process is not None
         try:
             while not is_ready():
-                code = self._process.poll()
+                code = process.poll()
                 if code is not None:
                     raise self._failure(f"ended with code {code} while starting")
                 if time.monotonic() > end:

@@ -2,29 +2,22 @@
 
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warrener_workers.nodes.epmd import NameServer, name_server
+from warrener_workers.nodes.installed import InstalledRabbit, this_machines_rabbit
 from warrener_workers.nodes.ports import LOOPBACK, free_ports
-from warrener_workers.nodes.processes import (
-    NodeMissing,
-    ServerProcess,
-    clean_environment,
-    locked,
-)
+from warrener_workers.nodes.processes import ServerProcess, clean_environment, locked
 from warrener_workers.nodes.slim_home import slim_home
 
-_DEBIAN = Path("/usr/lib/rabbitmq/lib")
-_NODE = "private@localhost"  # the epmd is private, so the name can be fixed
 _COOKIE = "private-node"
 _PLUGINS = ("rabbitmq_management",)
 # More schedulers than this only cost memory and boot time on a node with one user.
@@ -36,18 +29,18 @@ class _Ports:
     amqp: int
     management: int
     distribution: int
-    epmd: int
 
 
 @dataclass(frozen=True)
 class RabbitNode:
     """A running RabbitMQ of one's own; user and password are guest."""
 
+    name: str
     _ports: _Ports
     _server: ServerProcess
-    _epmd: ServerProcess
+    _names: NameServer
     _ready: Path
-    _scripts: Path
+    _control: Sequence[str]
 
     @property
     def amqp_url(self) -> str:
@@ -88,7 +81,7 @@ class RabbitNode:
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl on it, which takes half a second; what it prints. Raises
         subprocess.CalledProcessError on a refusal."""
-        command = [str(self._scripts / "rabbitmqctl"), "-n", _NODE, "--quiet", *arguments]
+        command = [*self._control, "-n", f"{self.name}@localhost", "--quiet", *arguments]
         done = subprocess.run(
             command, env=self._server.env, check=True, capture_output=True, text=True, timeout=30
         )
@@ -96,12 +89,20 @@ class RabbitNode:
 
     def start(self) -> None:
         """Start it on the same ports and data, and wait until it is up. Raises NodeFailed."""
-        self._epmd.start(lambda: _listens(self._ports.epmd))
+        start_together([self])
+
+    @contextmanager
+    def starting(self) -> Iterator[Callable[[], None]]:
+        """Start it; what it yields waits until it is up. Raises NodeFailed."""
+        self._names.start()
         self._ready.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
             notices.bind(str(self._ready))
             notices.settimeout(0.1)
-            self._server.start(lambda: _says_ready(notices))
+            if self._server.launch():
+                yield lambda: self._server.wait(lambda: _says_ready(notices))
+            else:
+                yield lambda: None
 
     def kill(self) -> None:
         """Kill -9 and reap; epmd stays, as it does when a real node dies."""
@@ -110,36 +111,67 @@ class RabbitNode:
     def stop(self) -> None:
         """End it at once: SIGTERM takes 6 s, and a private node has nobody to say goodbye to."""
         self._server.kill()
-        self._epmd.kill()
+        self._names.stop()
+
+
+def start_together(nodes: Sequence[RabbitNode]) -> None:
+    """Start them and wait until all are up: nodes of one cluster wait for each other. Raises
+    NodeFailed."""
+    with ExitStack() as stack:
+        for wait in [stack.enter_context(node.starting()) for node in nodes]:
+            wait()
 
 
 @contextmanager
 def private_rabbitmq(
-    directory: Path, *, port: int | None = None, config: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    port: int | None = None,
+    config: Mapping[str, str] | None = None,
+    installed: InstalledRabbit | None = None,
 ) -> Iterator[RabbitNode]:
-    """Run a RabbitMQ with its data in a directory; `config` are lines of rabbitmq.conf.
+    """Run a RabbitMQ with its data in a directory; `config` are lines of rabbitmq.conf, and
+    `installed` is by default what this machine has.
 
     Takes 4-5 s on two cores. Raises NodeMissing, NodeFailed, DirectoryInUse.
     """
-    script, epmd = _find_server(), _find_epmd()
-    amqp, management, distribution, epmd_port = free_ports(4)
-    ports = _Ports(port or amqp, management, distribution, epmd_port)
+    installed = installed or this_machines_rabbit()
+    node = prepared_rabbitmq(directory, installed, name_server(directory, installed), config, port)
+    with node as prepared:
+        prepared.start()
+        yield prepared
+
+
+@contextmanager
+def prepared_rabbitmq(
+    directory: Path,
+    installed: InstalledRabbit,
+    names: NameServer,
+    config: Mapping[str, str] | None = None,
+    port: int | None = None,
+    name: str = "private",
+) -> Iterator[RabbitNode]:
+    """A node with its data in a directory, not started yet. Raises DirectoryInUse."""
+    amqp, management, distribution = free_ports(3)
+    ports = _Ports(port or amqp, management, distribution)
     # A socket's path is limited to 107 bytes, which a test's own directory can exceed.
     with locked(directory) as home, tempfile.TemporaryDirectory(prefix="warrener-") as short:
         _write_files(home, ports, config or {})
         notify = Path(short) / "ready"
-        scripts = slim_home(script.parent.parent, Path(short) / "rabbitmq", _PLUGINS)
-        env, log = _environment(home, ports, notify), home / "rabbitmq.log"
-        names = [epmd, "-port", str(ports.epmd), "-address", LOOPBACK]
-        node = RabbitNode(
-            ports,
-            ServerProcess("RabbitMQ", [str(scripts / script.name)], log=log, env=env),
-            ServerProcess("epmd (RabbitMQ's name server)", names, log=log, env=env),
-            notify,
-            scripts,
-        )
+        scripts = slim_home(installed.script.parent.parent, Path(short) / "rabbitmq", _PLUGINS)
+        command = [*installed.entered_by, str(scripts / installed.script.name)]
+        env = _environment(home, ports) | {
+            # epmd is private, so names can be short.
+            "RABBITMQ_NODENAME": f"{name}@localhost",
+            "ERL_EPMD_PORT": str(names.port),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            # With it the script execs, so that the process is the Erlang VM, and says when it is up.
+            "NOTIFY_SOCKET": str(notify),
+        }
+        server = ServerProcess("RabbitMQ", command, log=home / "rabbitmq.log", env=env)
+        control = [*installed.entered_by, str(scripts / "rabbitmqctl")]
+        node = RabbitNode(name, ports, server, names, notify, control)
         try:
-            node.start()
             yield node
         finally:
             node.stop()
@@ -163,11 +195,10 @@ def _write_files(directory: Path, ports: _Ports, config: Mapping[str, str]) -> N
         cookie.chmod(0o400)  # Erlang refuses one that others can read
 
 
-def _environment(directory: Path, ports: _Ports, notify: Path) -> dict[str, str]:
+def _environment(directory: Path, ports: _Ports) -> dict[str, str]:
     schedulers = min(_SCHEDULERS, os.cpu_count() or 1)
     nowhere = str(directory / "none")  # so that the system's own files are not read
     return clean_environment(directory) | {
-        "RABBITMQ_NODENAME": _NODE,
         "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
         "RABBITMQ_NODE_PORT": str(ports.amqp),
         "RABBITMQ_DIST_PORT": str(ports.distribution),
@@ -184,38 +215,8 @@ def _environment(directory: Path, ports: _Ports, notify: Path) -> dict[str, str]
             "-kernel inet_dist_use_interface {127,0,0,1} "
             f"+S {schedulers}:{schedulers} +SDio {schedulers}"
         ),
-        "ERL_EPMD_PORT": str(ports.epmd),
-        "ERL_EPMD_ADDRESS": LOOPBACK,
         "ERL_CRASH_DUMP": os.devnull,
-        # With it the script execs, so that the process is the Erlang VM, and says when it is up.
-        "NOTIFY_SOCKET": str(notify),
     }
-
-
-def _find_server() -> Path:
-    """The server's own script; the wrapper that Debian puts on PATH insists on its own user."""
-    scripts = list(_DEBIAN.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
-    if on_path := shutil.which("rabbitmq-server"):
-        beside = Path(on_path).resolve()
-        if (beside.parent / "rabbitmq-env").exists():
-            scripts.append(beside)
-    if not scripts:
-        looked = f"rabbitmq-server under {_DEBIAN} or on PATH"
-        raise NodeMissing("RabbitMQ", looked, "rabbitmq-server")
-    return max(scripts, key=lambda path: [int(n) for n in re.findall(r"\d+", str(path))])
-
-
-def _find_epmd() -> str:
-    path = f"{clean_environment(Path('/'))['PATH']}:/usr/lib/erlang/bin"
-    if found := shutil.which("epmd", path=path):
-        return found
-    raise NodeMissing("Erlang", "epmd on PATH", "rabbitmq-server")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.05)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def _says_ready(notices: socket.socket) -> bool:

@@ -1,0 +1,1 @@
+"""RabbitMQs of other versions than the machine's, and clusters of them."""
