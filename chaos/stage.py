@@ -169,7 +169,7 @@ def _declare(stage: Stage) -> None:
 def _wait_until_ready(stage: Stage) -> None:
     deadline = time.monotonic() + 60
     waiting = {member.name: " ready: " for member in stage.workers}
-    waiting["api"] = "Uvicorn running"
+    waiting["api"] = "Application startup complete"
     while waiting:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not ready: {', '.join(waiting)}; see the logs in {stage.folder}")
