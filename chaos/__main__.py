@@ -15,6 +15,7 @@ from aiormq import spec
 from rich.console import Console
 from rich.table import Table
 
+from tests.brokers.trees import SUITES
 from warrener import JobStatus, Warrener
 from warrener.client import Client
 from warrener.dead_letters import read as read_letter
@@ -26,7 +27,7 @@ from .crowd import Crowd
 from .entry import FLAWS
 from .faults import Faults
 from .plan import make_plan
-from .stage import QUEUES, Stage, standing
+from .stage import OWN, QUEUES, Stage, standing
 from .verdict import Evidence, Letter, Verdict, judge
 
 QUIET = 240.0
@@ -42,6 +43,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=20.0, help="jobs a second")
+    parser.add_argument(
+        "--rabbitmq", choices=(OWN, *SUITES, "cluster"), default=OWN, help="own: this machine's"
+    )
     parser.add_argument("--without", choices=FLAWS, default="", help="switch a rule off: must fail")
     parser.add_argument("--keep", type=Path, help="a folder for the logs and the ledger")
     wanted = parser.parse_args()
@@ -49,7 +53,7 @@ def main() -> int:
         place = (wanted.keep or Path(folder)).absolute()
         place.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=place / "submitters.log", level=logging.INFO)
-        with standing(place, wanted.without) as stage:
+        with standing(place, wanted.without, wanted.rabbitmq) as stage:
             return Run(stage, wanted).run()
 
 

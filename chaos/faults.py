@@ -12,6 +12,8 @@ from contextlib import suppress
 
 import psutil
 
+from warrener_workers.nodes import RabbitNode, RedisNode
+
 from .plan import EVERYONE, Fault
 from .proxy import Proxy
 from .stage import APP, QUEUES, ROOT, Member, Stage
@@ -71,7 +73,11 @@ class Faults:
     def _disturb(self, kind: str, whom: str, fault: Fault) -> None:
         every = fault.target == EVERYONE
         members = self._stage.members if every else [self._stage.workers[fault.target]]
-        proxies = [member.broker if whom == "broker" else member.store for member in members]
+        proxies = [
+            proxy
+            for member in members
+            for proxy in (member.brokers if whom == "broker" else [member.store])
+        ]
         for proxy in proxies:
             self._stage.loop.run(proxy.cut() if kind == "cut" else proxy.mute())
         if kind == "mute":
@@ -82,7 +88,9 @@ class Faults:
             self._stage.loop.run(proxy.unmute())
 
     def _restart(self, whom: str, seconds: float) -> None:
-        node = self._stage.rabbit if whom == "broker" else self._stage.redis
+        node: RabbitNode | RedisNode = self._stage.redis
+        if whom == "broker":
+            node = self._chance.choice(self._stage.rabbits)
         node.kill()
         self._later(seconds, node.start)
 
@@ -93,7 +101,7 @@ class Faults:
     def _watermark(self, share: str) -> None:
         # A broker that is away has no alarm, and comes back without one.
         with suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            self._stage.rabbit.control("set_vm_memory_high_watermark", share)
+            self._stage.rabbits[0].control("set_vm_memory_high_watermark", share)
 
     def _operate(self, kind: str) -> None:
         """An operator at the command line, who does not wait for it."""

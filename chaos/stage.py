@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +20,15 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from warrener_workers.nodes import RabbitNode, RedisNode, private_rabbitmq, private_redis
+from tests.brokers.cluster import private_cluster
+from tests.brokers.installed import rabbit_of
+from warrener_workers.nodes import (
+    RabbitNode,
+    RedisNode,
+    private_rabbitmq,
+    private_redis,
+    this_machines_rabbit,
+)
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.nodes.processes import dying_with_me
 
@@ -29,6 +37,8 @@ from .plan import WORKERS
 from .proxy import Proxy
 
 APP = "chaos.tasks:app"
+OWN = "own"
+"""The version that this machine has."""
 QUEUES = ("quick", "slow", "heavy")
 BEAT = 1.0
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +79,7 @@ class Member:
     name: str
     command: list[str]
     env: dict[str, str]
-    broker: Proxy
+    brokers: list[Proxy]
     store: Proxy
     log: Path
     process: subprocess.Popen[bytes] | None = None
@@ -112,7 +122,8 @@ class Stage:
     """Where everything is."""
 
     loop: Loop
-    rabbit: RabbitNode
+    rabbits: Sequence[RabbitNode]
+    """One, or the nodes of a cluster."""
     redis: RedisNode
     folder: Path
     members: list[Member]
@@ -133,10 +144,11 @@ class Stage:
 
 
 @contextmanager
-def standing(folder: Path, flaw: str) -> Iterator[Stage]:
-    """Start everything; end it in the reverse order. `flaw` names a rule that is switched off."""
+def standing(folder: Path, flaw: str, which: str) -> Iterator[Stage]:
+    """Start everything; end it in the reverse order. `flaw` names a rule that is switched off, `which` a
+    version of RabbitMQ, or cluster."""
     with ExitStack() as stack:
-        rabbit = stack.enter_context(private_rabbitmq(folder / "rabbitmq"))
+        rabbits = _rabbits(stack, folder / "rabbitmq", which)
         redis = stack.enter_context(private_redis(folder / "redis"))
         loop = Loop()
         stack.callback(loop.close)
@@ -144,7 +156,7 @@ def standing(folder: Path, flaw: str) -> Iterator[Stage]:
         loop.run(lives.start(folder / "lives"))
         stack.callback(lambda: loop.run(lives.close()))
         [port] = free_ports(1)
-        stage = Stage(loop, rabbit, redis, folder, [], f"http://127.0.0.1:{port}", lives)
+        stage = Stage(loop, rabbits, redis, folder, [], f"http://127.0.0.1:{port}", lives)
         for number in range(WORKERS):
             queues = QUEUES if number % 2 else QUEUES[: 1 + number]
             options = ["--app", APP, "--name", f"worker-{number}", "-c", "4", "--processes", "1"]
@@ -181,18 +193,31 @@ def _wait_until_ready(stage: Stage) -> None:
         time.sleep(0.1)
 
 
+def _rabbits(stack: ExitStack, folder: Path, which: str) -> Sequence[RabbitNode]:
+    if which == "cluster":
+        cluster = stack.enter_context(private_cluster(folder, this_machines_rabbit()))
+        return cluster.nodes
+    installed = this_machines_rabbit() if which == OWN else rabbit_of(which)
+    return [stack.enter_context(private_rabbitmq(folder, installed=installed))]
+
+
+def _proxy_to(url: str) -> Proxy:
+    port = urlsplit(url).port
+    assert port is not None
+    return Proxy(lambda: port)
+
+
 def _enter(stage: Stage, name: str, command: list[str], flaw: str) -> None:
-    broker_port, store_port = (
-        urlsplit(url).port or 0 for url in (stage.rabbit.amqp_url, stage.redis.url)
-    )
-    broker, store = Proxy(lambda: broker_port), Proxy(lambda: store_port)
-    ports = [stage.loop.run(proxy.start()) for proxy in (broker, store)]
+    brokers = [_proxy_to(rabbit.amqp_url) for rabbit in stage.rabbits]
+    store = _proxy_to(stage.redis.url)
+    ports = [stage.loop.run(proxy.start()) for proxy in (*brokers, store)]
+    urls = [f"amqp://guest:guest@127.0.0.1:{port}/" for port in ports[:-1]]
     env = {
         **os.environ,
         "CHAOS": str(stage.folder),
         "CHAOS_FLAW": flaw,
-        "WARRENER_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{ports[0]}/",
-        "WARRENER_REDIS_URL": f"redis://127.0.0.1:{ports[1]}/0",
+        "WARRENER_AMQP_URL": ",".join(urls),
+        "WARRENER_REDIS_URL": f"redis://127.0.0.1:{ports[-1]}/0",
         "WARRENER_BEAT": str(BEAT),
         "WARRENER_HEARTBEAT": "2",
         "WARRENER_GRACE": "5",
@@ -201,7 +226,7 @@ def _enter(stage: Stage, name: str, command: list[str], flaw: str) -> None:
         "PYTHONUNBUFFERED": "1",
     }
     log = stage.folder / f"{name}.log"
-    stage.members.append(Member(name, command, env, broker, store, log))
+    stage.members.append(Member(name, command, env, brokers, store, log))
 
 
 def _end(stage: Stage) -> None:
@@ -215,5 +240,5 @@ def _end(stage: Stage) -> None:
             except subprocess.TimeoutExpired:
                 member.process.kill()
                 member.process.wait()
-        for proxy in (member.broker, member.store):
+        for proxy in (*member.brokers, member.store):
             stage.loop.run(proxy.close())

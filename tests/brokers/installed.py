@@ -14,13 +14,16 @@ def wanted_rabbit() -> InstalledRabbit:
     """The one that the environment names. Raises LookupError if it is not here, NodeMissing if none
     is named and the machine has none."""
     version = os.environ.get(VARIABLE)
-    if not version:
-        return this_machines_rabbit()
+    return rabbit_of(version) if version else this_machines_rabbit()
+
+
+def rabbit_of(version: str) -> InstalledRabbit:
+    """One that was fetched. Raises LookupError if it was not."""
     tree = tree_of(version)
     scripts = scripts_under(servers_in(tree))
     if not scripts:
         raise LookupError(
-            f"{VARIABLE}={version}, and there is no RabbitMQ in {tree}: "
-            f"run `./dev test --rabbitmq {version}`, which fetches it"
+            f"there is no RabbitMQ {version} in {tree}: run `./dev test --rabbitmq {version}`, "
+            "which fetches it"
         )
     return InstalledRabbit(scripts[0], "/usr/bin/epmd", entering(tree))
