@@ -107,12 +107,8 @@ class Bench:
     async def _submit(self) -> list[str]:
         tasks.app.settings = Settings(amqp_url=self._amqp_url, redis_url=self._redis_url)
         async with tasks.app as app:
-            ids: list[str] = []
-            while len(ids) < self._jobs:
-                count = min(1000, self._jobs - len(ids))
-                handles = await app.send_many([tasks.nothing.s() for _ in range(count)])
-                ids += [handle.id for handle in handles]
-            return ids
+            handles = await app.send_many([tasks.nothing.s() for _ in range(self._jobs)])
+            return [handle.id for handle in handles]
 
     def _succeeded(self, keys: Sequence[str]) -> list[bool]:
         pipeline = self._store.pipeline(transaction=False)

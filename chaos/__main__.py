@@ -153,20 +153,18 @@ class Run:
 
     async def _letters(self, queue: str) -> list[Letter]:
         """Take every letter out of a dead queue: the run is over."""
-        channel = await self._client.publisher.spare_channel()
-        found = []
-        while True:
-            got = await channel.basic_get(Names("").dead_queue(queue), no_ack=True)
-            if not isinstance(got.delivery, spec.Basic.GetOk):
-                break
-            message = decode(got.header.properties, got.body)
-            assert isinstance(message, Message), message
-            letter = read_letter(message, queue)
-            found.append(
-                Letter(letter.job_id, letter.reason, letter.error.type, letter.error.message)
-            )
-        await channel.close()
-        return found
+        found: list[Letter] = []
+        async with self._client.publisher.own_channel() as channel:
+            while True:
+                got = await channel.basic_get(Names("").dead_queue(queue), no_ack=True)
+                if not isinstance(got.delivery, spec.Basic.GetOk):
+                    return found
+                message = decode(got.header.properties, got.body)
+                assert isinstance(message, Message), message
+                letter = read_letter(message, queue)
+                found.append(
+                    Letter(letter.job_id, letter.reason, letter.error.type, letter.error.message)
+                )
 
     def _report(self, verdict: Verdict, evidence: Evidence, calm: bool) -> int:
         table = Table(title="What became of it")

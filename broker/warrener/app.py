@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,13 +11,15 @@ from typing import Any, TypeVar, cast
 
 from .calls import encode_unchecked
 from .client import Backend, Client, Submission
+from .decorator import TaskDecorator
 from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
 from .handles import JobHandle
+from .ids import check_task_name
 from .imports import import_module
 from .middleware import Middleware, RunCall, compose
 from .settings import Settings, read_settings
 from .sync import Portal
-from .tasks import Options, Signature, Task, TaskDecorator, TaskSettings
+from .tasks import Options, Signature, Task, TaskSettings
 from .topology import check_queue_name
 
 R = TypeVar("R")
@@ -64,8 +65,10 @@ class Warrener:
         return TaskDecorator(self._declare, TaskSettings())
 
     def _declare(self, function: Callable[..., Any], settings: TaskSettings) -> Task[..., Any]:
-        name = settings.name or f"{_module_name(function)}.{function.__qualname__}"
-        if name in self._tasks:
+        name = settings.name
+        if name is None:
+            name = f"{_module_name(function)}.{function.__qualname__}"
+        if check_task_name(name) in self._tasks:
             raise DuplicateTask(task=name)
         if settings.queue is not None:
             check_queue_name(settings.queue, self.settings.namespace)
@@ -153,12 +156,18 @@ class Warrener:
         else:
             queue = await self._queue_by_name(signature.task) if queue is None else queue
             body = encode_unchecked(signature.args, signature.kwargs, signature.task)
-        delay = options.delay(time.time())
-        key = options.idempotency_key
-        return Submission(signature.task, queue, body, delay, options.id, key)
+        return Submission(
+            signature.task,
+            queue,
+            body,
+            countdown=float(options.countdown or 0),
+            eta=None if options.eta is None else options.eta.timestamp(),
+            job_id=options.id,
+            key=options.idempotency_key,
+        )
 
     async def _queue_by_name(self, task: str) -> str:
-        queue = await self.backend().queue_of(task)
+        queue = await self.backend().queue_of(check_task_name(task))
         if queue is None:
             raise UnknownTask(task=task, known=", ".join(sorted(self._tasks)) or "none")
         return queue

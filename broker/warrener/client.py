@@ -18,17 +18,40 @@ from .settings import Settings
 from .store import Store, log, open_client
 from .waiting import Waiter
 
+_MOVES = 1000
+"""How many records are written in one round trip, which Redis answers as a whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One job to submit. `key` is an idempotency key: the same key gives the same job."""
+    """One job to submit, as it was asked for. `countdown` in seconds or `eta`, a Unix time, delay it;
+    `key` is an idempotency key: the same key gives the same job. Raises TaskNameError, JobIdError,
+    IdempotencyKeyError."""
 
     task: str
     queue: str
     body: bytes
-    delay: float = 0.0
+    countdown: float = 0.0
+    eta: float | None = None
     job_id: str | None = None
     key: str | None = None
+
+    def __post_init__(self) -> None:
+        ids.check_task_name(self.task)
+        if self.job_id is not None:
+            ids.check_job_id(self.job_id)
+        if self.key is not None:
+            ids.check_key(self.key)
+
+    def delay(self, now: float) -> float:
+        """Seconds from `now` until the job is due; an eta in the past is due at once."""
+        return self.countdown if self.eta is None else max(0.0, self.eta - now)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same request, whenever it is made: hence the eta, not what is left of it."""
+        facts = (self.task, self.queue, self.countdown, self.eta)
+        return sha256(repr(facts).encode() + self.body).hexdigest()
 
 
 class Backend(Protocol):
@@ -52,10 +75,9 @@ class Backend(Protocol):
 
 
 def job_id_of(submission: Submission, scope: str) -> str:
-    """The id of a submission's job: given, derived from its key (per `scope`), or new.
-    Raises JobIdError."""
+    """The id of a submission's job: given, derived from its key (per `scope`), or new."""
     if submission.job_id is not None:
-        return ids.check_job_id(submission.job_id)
+        return submission.job_id
     if submission.key is not None:
         return ids.derived_id("key", scope, submission.key)
     return ids.new_id()
@@ -112,14 +134,15 @@ class Client:
         if size > limit:
             raise PayloadTooLarge(task=submission.task, size=size, limit=limit)
         now = self.clock()
+        delay = submission.delay(now)
         message = Message(
             job_id=job_id_of(submission, self.settings.namespace),
             task=submission.task,
             body=submission.body,
             created=now,
-            due=now + submission.delay if submission.delay else None,
+            due=now + delay if delay else None,
         )
-        outgoing = Outgoing(message, submission.queue, submission.delay)
+        outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.
         check(outgoing, self.settings)
         return outgoing
@@ -129,8 +152,7 @@ class Client:
         before; empty and False without a key. Raises IdempotencyConflict."""
         if submission.key is None:
             return "", False
-        message, facts = outgoing.message, (submission.task, submission.queue, submission.delay)
-        fingerprint = sha256(repr(facts).encode() + submission.body).hexdigest()
+        message, fingerprint = outgoing.message, submission.fingerprint
         reservation = transitions.reserve(
             message.job_id, fingerprint, message.task, submission.queue, message.created
         )
@@ -143,12 +165,13 @@ class Client:
         return fingerprint, answer == b"exists"
 
     async def _record(self, moves: list[transitions.Transition]) -> None:
-        if not moves:
-            return
-        try:
-            await self.store.apply(moves)
-        except StoreUnavailable as error:
-            log.warning("%d submission(s) are not recorded yet: %s", len(moves), error)
+        for start in range(0, len(moves), _MOVES):
+            try:
+                await self.store.apply(moves[start : start + _MOVES])
+            except StoreUnavailable as error:
+                left = len(moves) - start
+                log.warning("%d submission(s) are not recorded yet: %s", left, error)
+                return
 
     async def queue_of(self, task: str) -> str | None:
         """The queue of a task that workers have published. Raises StoreUnavailable."""

@@ -5,12 +5,13 @@ where it is raised, which stay on the error as attributes.
 
     WarrenerError
     ├── ConfigurationError
-    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError · JobIdError
+    │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError
+    │   ├── TaskNameError · JobIdError · IdempotencyKeyError
     │   ├── TopologyMismatch · BrokerRefusedLogin
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
     │   ├── InvalidArguments · UnknownTask · InvalidDelay · PayloadTooLarge
-    │   ├── QueueNotFound · PublishRefused · PublishTimeout
+    │   ├── QueueNotFound · ExchangeNotFound · PublishRefused · PublishTimeout
     │   ├── IdempotencyConflict
     │   └── PartlySubmitted
     ├── BrokerUnavailable                  .may_arrive, as above
@@ -39,10 +40,19 @@ class WarrenerError(Exception):
         self.facts = facts
         for name, value in facts.items():
             setattr(self, name, value)
-        super().__init__(" ".join(inspect.getdoc(type(self)).format(**facts).split()))  # type: ignore[union-attr]
+        super().__init__(_message(type(self), facts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.facts))
+
+
+def _message(kind: type[WarrenerError], facts: dict[str, Any]) -> str:
+    if WarrenerError.__doc__ is None:
+        # `python -OO` has dropped the docstrings: the bare facts, then.
+        if facts.keys() == {"message"}:
+            return str(facts["message"])
+        return f"{kind.__name__}: {', '.join(f'{name}={facts[name]!r}' for name in facts)}"
+    return " ".join((inspect.getdoc(kind) or "").format(**facts).split())
 
 
 def _rebuild(kind: type[WarrenerError], facts: dict[str, Any]) -> WarrenerError:
@@ -83,6 +93,16 @@ class QueueNameError(ConfigurationError):
 
 class JobIdError(ConfigurationError):
     """{job_id!r} is no job id: use 1 to 128 letters, digits and . _ : ~ -"""
+
+
+class TaskNameError(ConfigurationError):
+    """{task!r} is no task name: {reason}. Use 1 to 255 bytes of text without control characters, such
+    as shop.mail."""
+
+
+class IdempotencyKeyError(ConfigurationError):
+    """{key!r} is no idempotency key: {reason}. Use 1 to 1,024 bytes of text that name this one job, such
+    as order-17."""
 
 
 class TopologyMismatch(ConfigurationError):
@@ -126,8 +146,13 @@ class PayloadTooLarge(SubmissionError):
 
 
 class QueueNotFound(SubmissionError):
-    """Queue {queue!r} does not exist on the broker, so the job was not sent: start a worker for it
+    """Queue {queue!r} does not exist on the broker, so nothing was sent or changed: start its worker
     or run `warrener topology declare`."""
+
+
+class ExchangeNotFound(SubmissionError):
+    """Exchange {exchange!r} does not exist on the broker, so nothing was sent: run `warrener topology
+    declare` with the rights to do so, or leave declare=False out."""
 
 
 class PublishRefused(SubmissionError):
@@ -155,14 +180,17 @@ class PartlySubmitted(SubmissionError):
 class BrokerUnavailable(WarrenerError):
     """RabbitMQ at {url} is not available: {reason}. Check WARRENER_AMQP_URL and the server. {fate}"""
 
-    def __init__(self, *, url: str, reason: object, may_arrive: bool = False) -> None:
-        fate = (
-            "The job may still arrive: send it again under the same id, and it runs once."
-            if may_arrive
-            else "Nothing was sent."
-        )
+    def __init__(
+        self, *, url: str, reason: object, may_arrive: bool = False, fate: str = ""
+    ) -> None:
+        if not fate:
+            fate = (
+                "The job may still arrive: send it again under the same id, and it runs once."
+                if may_arrive
+                else "Nothing was sent."
+            )
         super().__init__(url=url, reason=_in_words(reason), fate=fate)
-        self.facts = {"url": url, "reason": reason, "may_arrive": may_arrive}
+        self.facts = {"url": url, "reason": reason, "may_arrive": may_arrive, "fate": fate}
         self.may_arrive = may_arrive
 
 
@@ -175,7 +203,7 @@ class StoreUnavailable(WarrenerError):
 
 class QueueBusy(WarrenerError):
     """Queue {queue!r} has consumers, and going through it needs it alone: stop them, or wait until
-    another replay or purge of it has ended."""
+    another replay of it has ended."""
 
 
 class ResultError(WarrenerError):

@@ -1,4 +1,5 @@
-"""Job ids: time-ordered ones for new jobs, derived ones where the same thing must get the same id."""
+"""Job ids: time-ordered ones for new jobs, derived ones where the same thing must get the same id.
+And what may name a task, or be the key that an id is derived from."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ import hashlib
 import os
 import re
 import time
+import unicodedata
 import uuid
 
-from .errors import JobIdError
+from .errors import IdempotencyKeyError, JobIdError, TaskNameError
 
 _VALID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
 
@@ -42,3 +44,40 @@ def check_job_id(text: str) -> str:
     if not is_job_id(text):
         raise JobIdError(job_id=text)
     return text
+
+
+LONGEST_TASK_NAME = 255
+"""Bytes: what an AMQP property holds (a short string, AMQP 0-9-1 §4.2.5.3)."""
+LONGEST_KEY = 1024
+"""Bytes, so that a mistake (a whole body as the key) is noticed."""
+
+
+def check_task_name(text: str) -> str:
+    """The name itself. Raises TaskNameError if no message could carry it."""
+    reason = _fault(text, LONGEST_TASK_NAME)
+    if reason is None and any(unicodedata.category(character) == "Cc" for character in text):
+        reason = "it has control characters"
+    if reason:
+        raise TaskNameError(task=_shown(text), reason=reason)
+    return text
+
+
+def check_key(text: str) -> str:
+    """The idempotency key itself. Raises IdempotencyKeyError if no id could be derived from it."""
+    if reason := _fault(text, LONGEST_KEY):
+        raise IdempotencyKeyError(key=_shown(text), reason=reason)
+    return text
+
+
+def _fault(text: str, limit: int) -> str | None:
+    if not text:
+        return "it is empty"
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return "it has half a character (a lone surrogate)"
+    return f"it is {size} bytes long" if size > limit else None
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"

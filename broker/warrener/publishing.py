@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,14 +16,25 @@ from aiormq.exceptions import PublishError
 from . import topology
 from .connection import LOST, Link
 from .errors import (
+    BrokerRefusedLogin,
+    BrokerUnavailable,
+    ExchangeNotFound,
     InvalidDelay,
     PublishRefused,
     PublishTimeout,
     QueueNotFound,
+    TopologyMismatch,
     WarrenerError,
 )
+from .lanes import Lanes
 from .messages import Message, encode
 from .settings import Settings
+
+IN_FLIGHT = 1000
+"""How many messages of one call wait for their confirms at a time: enough for the broker's full speed,
+and few enough that the last of them is confirmed long before its deadline."""
+
+_AWAY = (BrokerUnavailable, BrokerRefusedLogin, ExchangeNotFound, TopologyMismatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +69,8 @@ class Publishes(Protocol):
     async def ready(self) -> None:
         """Return if the broker answers."""
 
-    async def spare_channel(self) -> Channel:
-        """A channel of the caller's own, which the caller closes."""
+    def own_channel(self) -> AbstractAsyncContextManager[Channel]:
+        """A channel on a connection of the caller's own."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -71,30 +83,37 @@ class Publisher:
     def __init__(self, settings: Settings, name: str, queues: Iterable[str]) -> None:
         self._settings = settings
         self._names = topology.Names(settings.namespace)
-        self._known = set(queues)
+        self._own = sorted(set(queues))
+        self._known = set(self._own) if settings.declare else set()
+        self._exchanges: set[str] = set()
+        self._learning = asyncio.Lock()
         self._link = Link(settings, name, self._declare)
+        self._asking = asyncio.Lock()
+        self._questions = Link(settings, f"{name} (questions)", _nothing)
 
     async def _declare(self, channel: Channel) -> None:
         if self._settings.declare:
-            stages = [topology.stage(self._settings, queue) for queue in sorted(self._known)]
+            stages = [topology.stage(self._settings, queue) for queue in self._own]
             await topology.declare(channel, [topology.shared(self._settings), *stages])
 
     async def publish(self, outgoing: Outgoing) -> None:
         """Publish one message; returns once the broker has it safely.
 
-        Raises InvalidDelay, QueueNotFound, PublishRefused, PublishTimeout or
+        Raises InvalidDelay, QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout or
         BrokerUnavailable; each says in `may_arrive` whether the job may still run.
         """
         message = outgoing.message
         check(outgoing, self._settings)
+        exchange, key = self._route(outgoing)
         seconds = self._settings.publish_timeout
         written = False
         try:
             async with asyncio.timeout(seconds):
                 if outgoing.delay > 0 and outgoing.queue not in self._known:
                     await self._require(outgoing.queue)
+                if not self._settings.declare and exchange not in self._exchanges:
+                    await self._require_exchange(exchange)
                 channel = await self._link.channel()
-                exchange, key = self._route(outgoing)
                 written = True
                 await channel.basic_publish(
                     message.body,
@@ -119,15 +138,21 @@ class Publisher:
                 job_id=message.job_id, queue=outgoing.queue, reason=str(error)
             ) from error
         except LOST as error:
+            # Should this exchange have been deleted, the next publish finds out.
+            self._exchanges.discard(exchange)
             raise self._link.unavailable(error, may_arrive=written) from error
 
     async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
-        """Publish all, with their confirms awaited together: one answer for each, in order."""
-        answers = await asyncio.gather(*map(self.publish, outgoing), return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, WarrenerError):
-                raise answer
-        return [answer if isinstance(answer, WarrenerError) else None for answer in answers]
+        """Publish all, with the confirms of many awaited together: one answer for each, in order."""
+        return await Lanes(self.publish, self._for_the_rest, IN_FLIGHT).run(outgoing)
+
+    def _for_the_rest(self, error: WarrenerError) -> WarrenerError | None:
+        """What this error means for messages that have not been tried; None for nothing."""
+        if isinstance(error, PublishTimeout):
+            reason = f"it confirmed nothing for {self._settings.publish_timeout:g} s"
+            return self._link.unavailable(RuntimeError(reason))
+        # One that was lost on its way is no sign: the connection may be opened again.
+        return error if isinstance(error, _AWAY) and not error.may_arrive else None
 
     def _route(self, outgoing: Outgoing) -> tuple[str, str]:
         if outgoing.dead:
@@ -137,9 +162,23 @@ class Publisher:
     async def _require(self, queue: str) -> None:
         # The ladder takes any routing key, so that a delayed job for a queue that does not exist
         # would only be noticed when its time has come.
-        if await self.depth(queue) is None:
-            raise QueueNotFound(queue=queue)
-        self._known.add(queue)
+        async with self._learning:
+            if queue not in self._known and await self.depth(queue) is None:
+                raise QueueNotFound(queue=queue)
+            self._known.add(queue)
+
+    async def _require_exchange(self, exchange: str) -> None:
+        # Asked first: a publish to an exchange that does not exist closes its channel, and nobody could
+        # tell what has become of the other messages in flight there.
+        async with self._learning:
+            if exchange in self._exchanges:
+                return
+            async with self._question() as channel:
+                try:
+                    await channel.exchange_declare(exchange, passive=True)
+                except aiormq.ChannelNotFoundEntity as error:
+                    raise ExchangeNotFound(exchange=exchange) from error
+            self._exchanges.add(exchange)
 
     async def require_dead_queue(self, queue: str) -> None:
         """Return once the dead queue of `queue` exists, declared now if it must be. Raises
@@ -149,27 +188,33 @@ class Publisher:
             return
         if not self._settings.declare:
             raise QueueNotFound(queue=dead)
-        channel = await self._link.spare_channel()
-        try:
+        async with self._question() as channel:
             await topology.declare(channel, [topology.grave(self._settings, queue)])
-        except LOST as error:
-            raise self._link.unavailable(error) from error
-        finally:
-            if not channel.is_closed:
-                await channel.close()
 
     async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
         """Ready messages and consumers of a queue, or None if it does not exist."""
-        channel = await self._link.spare_channel()
-        try:
-            return await channel.queue_declare(queue, passive=True)
-        except aiormq.ChannelNotFoundEntity:
-            return None
-        except LOST as error:
-            raise self._link.unavailable(error) from error
-        finally:
-            if not channel.is_closed:
-                await channel.close()
+        async with self._question() as channel:
+            try:
+                return await channel.queue_declare(queue, passive=True)
+            except aiormq.ChannelNotFoundEntity:
+                return None
+
+    @asynccontextmanager
+    async def _question(self) -> AsyncIterator[Channel]:
+        """A channel for something that may fail and so close it. On a connection of its own, one at a
+        time: aiormq drops its answer to the broker's close when there is much to write, and RabbitMQ
+        then closes the connection when the channel's number is used again (seen with 300 publishes
+        under way)."""
+        await self._link.channel()  # what we know of is declared first
+        async with self._asking:
+            channel = await self._questions.spare_channel()
+            try:
+                yield channel
+            except LOST as error:
+                raise self._questions.unavailable(error) from error
+            finally:
+                if not channel.is_closed:
+                    await channel.close()
 
     async def ready(self) -> None:
         """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""
@@ -181,10 +226,27 @@ class Publisher:
         except LOST as error:
             raise self._link.unavailable(error) from error
 
-    async def spare_channel(self) -> Channel:
-        """A channel of the caller's own; see Link.spare_channel."""
-        return await self._link.spare_channel()
+    @asynccontextmanager
+    async def own_channel(self) -> AsyncIterator[Channel]:
+        """A channel on a connection of the caller's own. Raises BrokerUnavailable."""
+        await self._link.channel()
+        link = Link(self._settings, "warrener pass", _nothing)
+        try:
+            channel = await link.channel()
+            try:
+                yield channel
+            finally:
+                # Closing the connection alone might not wait for the last acknowledgement.
+                if not channel.is_closed:
+                    await channel.close()
+        finally:
+            await link.close()
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        await self._questions.close()
         await self._link.close()
+
+
+async def _nothing(_: Channel) -> None:
+    """A link that declares nothing."""

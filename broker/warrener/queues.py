@@ -70,19 +70,21 @@ class Queues:
         BrokerUnavailable, StoreUnavailable."""
         topology.check_queue_name(queue, self._client.settings.namespace)
         report = PurgeReport(queue)
-        async with one_pass(self._client.publisher, queue, exclusive=False) as (channel, groups):
-            async for group in groups:
-                found = [decode(one.header.properties, one.body) for one in group]
+        publisher, settings = self._client.publisher, self._client.settings
+        async with one_pass(publisher, settings, queue, alone=False) as one:
+            async for group in one.groups():
+                found = [decode(message.header.properties, message.body) for message in group]
                 jobs = [job for job in found if isinstance(job, Message)]
                 answers = await self._revoke(jobs)
+                keep = []
                 for delivered, job in zip(group, found, strict=True):
                     answer = answers.get(id(job), b"missing")
                     if answer == b"unchanged":
-                        report.kept += 1
-                        continue
+                        keep.append(delivered)
                     report.revoked += answer == b"revoked"
-                    report.dropped += answer != b"revoked"
-                    await channel.basic_ack(delivered.delivery_tag or 0, wait=False)
+                    report.dropped += answer not in (b"revoked", b"unchanged")
+                report.kept += len(keep)
+                await one.settle(group, keep)
         return report
 
     async def _revoke(self, jobs: list[Message]) -> dict[int, bytes]:

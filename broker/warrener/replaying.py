@@ -7,15 +7,11 @@ being published, and one that was published twice falls at the claim.
 
 from __future__ import annotations
 
-import asyncio
-import uuid
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from aiormq.abc import DeliveredMessage
-from aiormq.channel import Channel
 
 from . import topology, transitions
 from .client import Client
@@ -25,7 +21,7 @@ from .messages import Malformed, Message, decode
 from .publishing import Outgoing
 from .records import JobStatus
 from .states import State
-from .taking import one_pass
+from .taking import Passes, one_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +83,12 @@ class _Letter:
 
 
 class Replayer:
-    """Replays the dead letters of one app's queues."""
+    """Replays the dead letters of one app's queues; `passes` are by default RabbitMQ's."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, passes: Passes | None = None) -> None:
+        publisher, settings = client.publisher, client.settings
         self._client = client
+        self._passes = passes or partial(one_pass, publisher, settings, alone=True)
         self._names = topology.Names(client.settings.namespace)
         self.index = DeadLetterIndex(client.settings, client.store)
 
@@ -101,21 +99,19 @@ class Replayer:
         in its order. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
         report = ReplayReport(queue)
         dead_queue = self._names.dead_queue(queue)
-        async with one_pass(self._client.publisher, dead_queue, exclusive=True) as (
-            channel,
-            groups,
-        ):
-            async for group in groups:
+        async with self._passes(dead_queue) as one:
+            async for group in one.groups():
                 letters = [_Letter(delivered, queue) for delivered in group]
                 report.seen += len(letters)
                 chosen = self._choose(letters, selection, limit, report)
+                report.kept += len(letters) - len(chosen)
+                gone: list[_Letter] = []
                 if dry_run:
                     report.replayed += len(chosen)
                 else:
-                    await self._revive(channel, queue, chosen, report)
-                rest = letters if dry_run else [one for one in letters if one not in chosen]
-                report.kept += len(letters) - len(chosen)
-                await _put_back(channel, dead_queue, rest)
+                    gone = await self._revive(queue, chosen, report)
+                keep = [letter.delivered for letter in letters if letter not in gone]
+                await one.settle(group, keep)
         return report
 
     def _choose(
@@ -127,30 +123,27 @@ class Replayer:
         return chosen
 
     async def _revive(
-        self, channel: Channel, queue: str, letters: Sequence[_Letter], report: ReplayReport
-    ) -> None:
+        self, queue: str, letters: Sequence[_Letter], report: ReplayReport
+    ) -> list[_Letter]:
+        """Those of the letters that the dead queue need not keep any longer."""
         store = self._client.store
-        ids = [letter.facts.job_id for letter in letters]
-        statuses = await store.statuses(ids) if ids else []
-        due = [
-            letter
-            for letter, status in zip(letters, statuses, strict=True)
-            if not _moved_on(letter, status)
-        ]
-        report.already += len(letters) - len(due)
+        statuses = await store.statuses([one.facts.job_id for one in letters]) if letters else []
+        pairs = list(zip(letters, statuses, strict=True))
+        moved_on = [one for one, status in pairs if status and _moved_on(one, status)]
+        unfinished = {one: status for one, status in pairs if status and _unfinished(one, status)}
+        due = [one for one in letters if one not in moved_on and one not in unfinished]
         faults = await self._publish(queue, due)
         done = [one for one, fault in zip(due, faults, strict=True) if fault is None]
-        failed = [one for one, fault in zip(due, faults, strict=True) if fault is not None]
-        report.failed += [str(fault) for fault in faults if fault is not None]
         if done:
             await store.apply([transitions.replay(_job(one), queue) for one in done])
+        report.already += len(moved_on)
         report.replayed += len(done)
         report.job_ids += [one.facts.job_id for one in done]
-        gone = [one for one in letters if one not in failed]
+        report.failed += [str(fault) for fault in faults if fault is not None]
+        report.failed += [_still_open(status) for status in unfinished.values()]
+        gone = [*done, *moved_on]
         await self.index.remove(queue, [one.facts.id for one in gone])
-        for letter in gone:
-            await channel.basic_ack(letter.delivered.delivery_tag or 0, wait=False)
-        await _put_back(channel, self._names.dead_queue(queue), failed)
+        return gone
 
     async def _publish(self, queue: str, letters: Sequence[_Letter]) -> list[WarrenerError | None]:
         outgoing = [Outgoing(revive(_job(letter)), queue) for letter in letters]
@@ -162,31 +155,22 @@ def _job(letter: _Letter) -> Message:
     return letter.message
 
 
-def _moved_on(letter: _Letter, status: JobStatus | None) -> bool:
-    """True if the job has left the generation in which it died: a pass before this one was killed
-    between the record's move and the acknowledgement."""
-    if status is None:
-        return False
+def _moved_on(letter: _Letter, status: JobStatus) -> bool:
+    """True if the job has left the generation in which it died, or has ended in it for good after all:
+    a pass before this one was killed between the record's move and the acknowledgement."""
     if status.generation != letter.facts.generation:
         return status.generation > letter.facts.generation
-    return status.state is not State.FAILURE
+    return status.state in (State.SUCCESS, State.REVOKED)
 
 
-async def _put_back(channel: Channel, dead_queue: str, letters: Sequence[_Letter]) -> None:
-    """Publish these letters again at the end of their queue, confirmed, and then acknowledge them: a
-    requeue would keep a classic queue handing out the same ones, and the order is kept this way."""
+def _unfinished(letter: _Letter, status: JobStatus) -> bool:
+    """True if the record knows nothing of this death. The letter may be all there is of the job, so it
+    is not dropped; and the job may be running, so it is not published beside that."""
+    return status.generation == letter.facts.generation and not status.is_terminal
 
-    async def again(letter: _Letter) -> Any:
-        properties = copy(letter.delivered.header.properties)
-        properties.message_id = uuid.uuid4().hex
-        return await channel.basic_publish(
-            letter.delivered.body,
-            routing_key=dead_queue,
-            properties=properties,
-            mandatory=True,
-            wait=False,
-        )
 
-    await asyncio.gather(*map(again, letters))
-    for letter in letters:
-        await channel.basic_ack(letter.delivered.delivery_tag or 0, wait=False)
+def _still_open(status: JobStatus) -> str:
+    return (
+        f"Job {status.id} is {status.state} in the generation in which its letter says that it died: "
+        f"the letter stays until that run has ended."
+    )

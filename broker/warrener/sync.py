@@ -41,8 +41,19 @@ def _leave_the_parents_loops_alone() -> None:
     _loops.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_the_parents_loops_alone)
+_starting = threading.Lock()
+"""Held while a portal starts its loop: one for all, since the first use may come from many threads."""
+
+
+def _after_fork() -> None:
+    # It may have been held at the moment of the fork; nobody is left to release it.
+    global _starting  # noqa: PLW0603 — the one place that replaces it
+    _starting = threading.Lock()
+    _leave_the_parents_loops_alone()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Portal:
@@ -52,7 +63,6 @@ class Portal:
 
     def __init__(self, close: Callable[[], Coroutine[Any, Any, None]] = _nothing) -> None:
         self._close = close
-        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -75,11 +85,9 @@ class Portal:
         raise SyncCallOnLoop(call=name)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._pid != os.getpid():
-            # The lock may have been held at the moment of the fork; nobody is left to release it.
-            self._lock, self._loop, self._pid = threading.Lock(), None, os.getpid()
-            self._thread = None
-        with self._lock:
+        with _starting:
+            if self._pid != os.getpid():
+                self._loop, self._thread, self._pid = None, None, os.getpid()
             if self._loop is None or self._loop.is_closed():
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(

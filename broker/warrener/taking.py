@@ -3,58 +3,179 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from copy import copy
+from typing import Protocol
 
 import aiormq
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
-from .errors import QueueBusy, QueueNotFound
+from .connection import LOST
+from .errors import BrokerUnavailable, ConfigurationError, QueueBusy, QueueNotFound
 from .publishing import Publishes
+from .settings import Settings
 
 WINDOW = 100
 """Messages held at once: few, since what is held when this process dies comes back out of order."""
 SILENCE = 2.0
-"""Seconds without a message after which a queue that should hold more is taken to be at its end."""
+"""Seconds without a message after which those that were counted are taken to have gone elsewhere."""
+
+
+class Going(Protocol):
+    """What replaying needs of a pass; the double for tests has it as well."""
+
+    def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
+        """What the queue has now, group by group."""
+
+    async def settle(
+        self, group: list[DeliveredMessage], keep: Iterable[DeliveredMessage] = ()
+    ) -> None:
+        """Done with this group; those to `keep` go to the end of the queue."""
+
+
+Passes = Callable[[str], AbstractAsyncContextManager[Going]]
+"""Begins a pass through the queue of this name."""
+
+
+class Pass:
+    """Going through a queue: each group is settled before the next is asked for."""
+
+    def __init__(self, channel: Channel, queue: str, seconds: float) -> None:
+        self._channel = channel
+        self._queue = queue
+        self._seconds = seconds
+
+    async def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
+        """As many messages as the queue has now: what is put back meanwhile is not met again.
+
+        The first is taken by a get, whose answer counts those behind it. It is a command in the quorum
+        queue's log, after all that a pass before gave back; the depth that a passive declare answers
+        may be from before.
+        """
+        first = await self._channel.basic_get(self._queue)
+        if first.message_count is None:
+            return
+        left = first.message_count + 1
+        size = min(WINDOW, left)
+        group = [first, *await self._take(size - 1)]
+        while group:
+            yield group
+            # A group that is too small is the last: what should have been in it may still come, and
+            # the acknowledgement of another group would cover it.
+            left = left - size if len(group) == size else 0
+            size = min(WINDOW, left)
+            group = await self._take(size)
+
+    async def _take(self, size: int) -> list[DeliveredMessage]:
+        """The next messages. Their consumer is gone before any of them is settled: one that stayed would
+        be sent what was just put back, and give it back later and in another order."""
+        taken: list[DeliveredMessage] = []
+        if size == 0:
+            return taken
+        arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+        await self._channel.basic_qos(prefetch_count=size)
+        consumer = await self._channel.basic_consume(self._queue, arrived.put)
+        with contextlib.suppress(TimeoutError):
+            while len(taken) < size:
+                async with asyncio.timeout(SILENCE):
+                    taken.append(await arrived.get())
+        await self._channel.basic_cancel(consumer.consumer_tag or "")
+        while not arrived.empty():
+            taken.append(arrived.get_nowait())
+        return taken
+
+    async def settle(
+        self, group: list[DeliveredMessage], keep: Iterable[DeliveredMessage] = ()
+    ) -> None:
+        """Done with this group: those to `keep` are published again at the end of the queue, and once
+        that is confirmed, all are acknowledged. A requeue would keep a classic queue handing out the
+        same ones, and would lose the order.
+
+        All in one acknowledgement: of many, a channel that closes loses those that a quorum queue has
+        not taken yet (seen on 3.10.8: the last 17 of 50), and the messages would be there twice.
+        """
+        # A broker that is out of memory or disk confirms nothing until it has some again.
+        async with asyncio.timeout(self._seconds):
+            await asyncio.gather(*map(self._put_back, keep))
+        await self._channel.basic_ack(group[-1].delivery_tag or 0, multiple=True, wait=False)
+
+    async def _put_back(self, delivered: DeliveredMessage) -> None:
+        properties = copy(delivered.header.properties)
+        properties.message_id = uuid.uuid4().hex
+        await self._channel.basic_publish(
+            delivered.body,
+            routing_key=self._queue,
+            properties=properties,
+            mandatory=True,
+            # As in publishing.py: the confirm says more than a drained socket.
+            wait=False,
+        )
 
 
 @asynccontextmanager
 async def one_pass(
-    publisher: Publishes, queue: str, *, exclusive: bool
-) -> AsyncIterator[tuple[Channel, AsyncIterator[list[DeliveredMessage]]]]:
-    """A channel, and the messages that the queue holds now, in groups to be settled before the next is
-    asked for; with `exclusive`, nobody else consumes meanwhile. What is not acknowledged goes back.
+    publisher: Publishes, settings: Settings, queue: str, *, alone: bool
+) -> AsyncIterator[Pass]:
+    """Go through what the queue holds now; with `alone`, no other such pass does so meanwhile. What is
+    not settled when it ends goes back.
 
-    Raises QueueNotFound, QueueBusy, BrokerUnavailable.
+    Raises QueueNotFound, QueueBusy, BrokerUnavailable, ConfigurationError.
     """
-    found = await publisher.depth(queue)
-    if found is None:
+    if await publisher.depth(queue) is None:
         raise QueueNotFound(queue=queue)
-    channel = await publisher.spare_channel()
     try:
-        arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-        await channel.basic_qos(prefetch_count=WINDOW)
-        await channel.basic_consume(queue, arrived.put, exclusive=exclusive)
-        yield channel, _groups(arrived, found.message_count or 0)
-    except aiormq.ChannelAccessRefused as error:
-        raise QueueBusy(queue=queue) from error
-    finally:
-        if not channel.is_closed:
-            await channel.close()
+        async with AsyncExitStack() as stack:
+            channel = await stack.enter_async_context(publisher.own_channel())
+            while alone and not await _locked(channel, settings, queue):
+                channel = await stack.enter_async_context(publisher.own_channel())
+            if alone and await _consumed(publisher, queue):
+                raise QueueBusy(queue=queue)
+            yield Pass(channel, queue, settings.publish_timeout)
+    except LOST as error:
+        raise BrokerUnavailable(
+            url=settings.shown_amqp_url,
+            reason=error,
+            fate="What the pass has done stays done: run it again for the rest.",
+        ) from error
 
 
-async def _groups(
-    arrived: asyncio.Queue[DeliveredMessage], count: int
-) -> AsyncIterator[list[DeliveredMessage]]:
-    """Exactly `count` messages: what is put back meanwhile goes to the end, and is not met again."""
-    while count > 0:
+async def _locked(channel: Channel, settings: Settings, queue: str) -> bool:
+    """True once this channel has the queue to itself among passes, until it closes, however that
+    happens; False if it has closed now and another must try. Raises QueueBusy, ConfigurationError.
+
+    An exclusive consumer of the queue itself would not do: a quorum queue takes a second one (seen on
+    3.10.8), and a consumer that stays is sent what has just been put back. So the pass is the exclusive
+    consumer of an empty classic queue. A lease with an expiry could lapse before the broker has taken
+    back what a dead pass held; this goes with the channel, as those letters do.
+    """
+    lock = f"{settings.namespace}.pass.{queue}"
+    try:
+        # Durable, since 4.3 refuses shared queues that are not.
+        await channel.queue_declare(
+            lock, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"}
+        )
         try:
-            async with asyncio.timeout(SILENCE):
-                group = [await arrived.get()]
-        except TimeoutError:
-            return
-        while len(group) < min(WINDOW, count) and not arrived.empty():
-            group.append(arrived.get_nowait())
-        count -= len(group)
-        yield group
+            await channel.basic_consume(lock, _nothing, no_ack=True, exclusive=True)
+        except aiormq.ChannelNotFoundEntity:
+            return False  # the pass before has just ended, and the lock went with its last consumer
+    except aiormq.ChannelAccessRefused as error:
+        if "in exclusive use" in str(error):
+            raise QueueBusy(queue=queue) from error
+        raise ConfigurationError(
+            message=f"RabbitMQ does not let this user use the queue {lock}, which keeps a second pass "
+            f"out of {queue}: give the user configure and read permissions for that name"
+        ) from error
+    return True
+
+
+async def _consumed(publisher: Publishes, queue: str) -> bool:
+    found = await publisher.depth(queue)
+    return found is not None and bool(found.consumer_count)
+
+
+async def _nothing(_: DeliveredMessage) -> None:
+    """Called for a message of the lock, of which there are none."""

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from .calls import CallSchema
 from .errors import ConfigurationError
 from .handles import JobHandle
-from .job import Job
 from .retry import Retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-A_contra = TypeVar("A_contra", contravariant=True)
-B_contra = TypeVar("B_contra", contravariant=True)
-C_contra = TypeVar("C_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +37,12 @@ class Options:
         if self.eta is not None and self.countdown is not None:
             raise ConfigurationError(message="give either countdown= or eta=, not both")
 
-    def delay(self, now: float) -> float:
-        """Seconds from `now` until the job is due; an eta in the past is due at once."""
-        if self.eta is not None:
-            return max(0.0, self.eta.timestamp() - now)
-        return self.countdown or 0.0
+    def with_(self, added: Options) -> Options:
+        """These and the added ones, which win; a later time replaces an earlier one of either kind."""
+        mine, wins = asdict(self), {k: v for k, v in asdict(added).items() if v is not None}
+        if wins.keys() & {"countdown", "eta"}:
+            mine["countdown"] = mine["eta"] = None
+        return Options(**{**mine, **wins})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +91,18 @@ class Signature(Generic[R]):
     kwargs: dict[str, Any]
     chosen: Options = Options()
 
-    def options(self, **options: Any) -> Signature[R]:
-        """The same call with other options (see Task.options)."""
-        return replace(self, chosen=replace(self.chosen, **options))
+    def options(
+        self,
+        *,
+        queue: str | None = None,
+        countdown: float | None = None,
+        eta: datetime | None = None,
+        id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Signature[R]:
+        """The same call with these options added to its own; see Task.options."""
+        added = Options(queue, countdown, eta, id, idempotency_key)
+        return replace(self, chosen=self.chosen.with_(added))
 
     async def send(self) -> JobHandle[R]:
         """Submit it; see Task.send."""
@@ -144,14 +146,15 @@ class Task(Generic[P, R]):
         id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Task[P, R]:
-        """The same task with other options for what is sent through it.
+        """The same task with these options, added to its own, for what is sent through it.
 
         `countdown` in seconds or `eta` delay the job; `id` names it, and one id runs once;
         `idempotency_key` derives the id, so that sending again gives the same job. Raises
         ConfigurationError for a naive eta.
         """
         bound = copy.copy(self)
-        bound._options = Options(queue, countdown, eta, id, idempotency_key)
+        added = Options(queue, countdown, eta, id, idempotency_key)
+        bound._options = self._options.with_(added)
         return bound
 
     def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
@@ -161,93 +164,14 @@ class Task(Generic[P, R]):
     async def send(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Submit a job; returns once the broker has it safely.
 
-        Raises InvalidArguments, PayloadTooLarge, InvalidDelay, JobIdError, IdempotencyConflict,
-        QueueNotFound, PublishRefused, PublishTimeout, BrokerUnavailable; with an idempotency key also
-        StoreUnavailable. `may_arrive` on the error says whether the job may run all the same.
+        Raises InvalidArguments, PayloadTooLarge, InvalidDelay, JobIdError, IdempotencyKeyError,
+        IdempotencyConflict,
+        QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout, BrokerUnavailable; with an
+        idempotency key also StoreUnavailable. `may_arrive` on the error says whether the job may run
+        all the same.
         """
         return await self.app.submit(self.s(*args, **kwargs))
 
     def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """send() for code without an event loop. Raises SyncCallOnLoop on a running one."""
         return self.app.submit_sync(self.s(*args, **kwargs))
-
-
-# A ParamSpec cannot leave out a keyword-only parameter (PEP 612, "the components of a ParamSpec").
-# So `job` as the first parameter is checked exactly, names and defaults included; the keyword-only
-# form is matched by number of arguments, up to three, which must then be given by position.
-class _Job0(Protocol[R_co]):
-    def __call__(self, *, job: Job[Any]) -> R_co: ...
-
-
-class _Job1(Protocol[A_contra, R_co]):
-    def __call__(self, a: A_contra, /, *, job: Job[Any]) -> R_co: ...
-
-
-class _Job2(Protocol[A_contra, B_contra, R_co]):
-    def __call__(self, a: A_contra, b: B_contra, /, *, job: Job[Any]) -> R_co: ...
-
-
-class _Job3(Protocol[A_contra, B_contra, C_contra, R_co]):
-    def __call__(self, a: A_contra, b: B_contra, c: C_contra, /, *, job: Job[Any]) -> R_co: ...
-
-
-Coro = Coroutine[Any, Any, R]
-
-
-class TaskDecorator:
-    """`@app.task` and `@app.task(queue=…, …)`."""
-
-    def __init__(
-        self,
-        declare: Callable[[Callable[..., Any], TaskSettings], Task[..., Any]],
-        settings: TaskSettings,
-    ) -> None:
-        self._declare = declare
-        self._settings = settings
-
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[Concatenate[Job[Any], P], Coro[R]], /
-    ) -> Task[P, R]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[Concatenate[Job[Any], P], R], /
-    ) -> Task[P, R]: ...
-    @overload
-    def __call__(self, function: _Job0[Coro[R]], /) -> Task[[], R]: ...
-    @overload
-    def __call__(self, function: _Job0[R], /) -> Task[[], R]: ...
-    @overload
-    def __call__(self, function: _Job1[A, Coro[R]], /) -> Task[[A], R]: ...
-    @overload
-    def __call__(self, function: _Job1[A, R], /) -> Task[[A], R]: ...
-    @overload
-    def __call__(self, function: _Job2[A, B, Coro[R]], /) -> Task[[A, B], R]: ...
-    @overload
-    def __call__(self, function: _Job2[A, B, R], /) -> Task[[A, B], R]: ...
-    @overload
-    def __call__(self, function: _Job3[A, B, C, Coro[R]], /) -> Task[[A, B, C], R]: ...
-    @overload
-    def __call__(self, function: _Job3[A, B, C, R], /) -> Task[[A, B, C], R]: ...
-    @overload
-    def __call__(self, function: Callable[P, Coro[R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
-    @overload
-    def __call__(
-        self,
-        /,
-        *,
-        name: str | None = None,
-        queue: str | None = None,
-        retry: Retry = ...,
-        time_limit: float | None = None,
-        soft_time_limit: float | None = None,
-        max_losses: int = 3,
-        isolate: bool = False,
-    ) -> TaskDecorator: ...
-    def __call__(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
-        """Declare a task; see TaskSettings for what can be set. Raises DuplicateTask."""
-        if function is None:
-            return TaskDecorator(self._declare, replace(self._settings, **settings))
-        return self._declare(function, self._settings)

@@ -18,6 +18,7 @@ class _Wait:
     """The waiters for one job: told when the subscription stands, and when the job has ended."""
 
     def __init__(self) -> None:
+        self.asked = False
         self.subscribed = asyncio.Event()
         self.ended = asyncio.Event()
         self.count = 0
@@ -43,8 +44,11 @@ class Waiter:
             return status
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout if timeout is not None else float("inf")
-        wait = await self._join(job_id)
+        channel = self._store.keys.ended(job_id)
+        wait = self._waits.setdefault(channel, _Wait())
+        wait.count += 1
         try:
+            await self._subscribe(channel, wait)
             while True:
                 status = await self._store.status(job_id)
                 left = deadline - loop.time()
@@ -54,31 +58,27 @@ class Waiter:
                     async with asyncio.timeout(min(left, self._recheck)):
                         await wait.ended.wait()
         finally:
-            await self._leave(job_id, wait)
+            await self._leave(channel, wait)
 
-    async def _join(self, job_id: str) -> _Wait:
-        channel = self._store.keys.ended(job_id)
-        wait = self._waits.setdefault(channel, _Wait())
-        wait.count += 1
-        if wait.count == 1:
-            # One at a time: redis-py would open a connection for each of several first subscribers,
-            # and listen on the last of them alone.
-            async with self._subscribing, self._store.reachable():
+    async def _subscribe(self, channel: str, wait: _Wait) -> None:
+        # One at a time: redis-py would open a connection for each of several first subscribers, and
+        # listen on the last of them alone. The next one asks where one has failed or was cancelled.
+        async with self._subscribing, self._store.reachable():
+            if not wait.asked:
                 if self._pubsub is None:
                     self._pubsub = self._store.client.pubsub()
                 await self._pubsub.subscribe(channel)
-            if self._listening is None or self._listening.done():
-                self._listening = asyncio.create_task(self._listen(), name="waiter")
+                wait.asked = True
+        if self._listening is None or self._listening.done():
+            self._listening = asyncio.create_task(self._listen(), name="waiter")
         # The record is read after the subscription stands, or an end in between would be missed.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._recheck):
                 await wait.subscribed.wait()
-        return wait
 
-    async def _leave(self, job_id: str, wait: _Wait) -> None:
+    async def _leave(self, channel: str, wait: _Wait) -> None:
         wait.count -= 1
         if wait.count == 0:
-            channel = self._store.keys.ended(job_id)
             del self._waits[channel]
             with contextlib.suppress(StoreUnavailable):
                 async with self._subscribing, self._store.reachable():
@@ -98,6 +98,9 @@ class Waiter:
             # Waiters read the record again within `recheck`, and the next one subscribes anew.
             log.warning("waiting without announcements: %s", error)
             self._pubsub = None
+            for wait in self._waits.values():
+                wait.asked = False
+                wait.subscribed.clear()
 
     async def close(self) -> None:
         """Stop listening."""

@@ -112,8 +112,7 @@ class Place:
         """How many messages are ready in each queue that holds any: work, dead, delayed, undelivered."""
         stages = [topology.stage(self.settings, queue) for queue in shop.app.queues]
         queues = [q.name for part in (topology.shared(self.settings), *stages) for q in part.queues]
-        async with self.client() as client:
-            channel = await client.publisher.spare_channel()
+        async with self.client() as client, client.publisher.own_channel() as channel:
             found = [await channel.queue_declare(queue, passive=True) for queue in queues]
         return {ok.queue: ok.message_count for ok in found if ok.queue and ok.message_count}
 

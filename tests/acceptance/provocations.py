@@ -11,7 +11,8 @@ from typing import Any
 
 from warrener import Warrener
 from warrener.app import load_app
-from warrener.replaying import Selection
+from warrener.client import Client
+from warrener.replaying import Replayer, Selection
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.worker import Worker, WorkerSettings
@@ -35,6 +36,7 @@ class Request:
     json: Any = None
     content: str | None = None
     kind: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Provocation:
     """Where it is tried, instead of the servers that are there."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Of the command line's environment, besides the place's own."""
+    consumed: str | None = None
+    """This queue has a consumer meanwhile."""
     needs: tuple[str, ...] | None = None
     """`warrener` with these arguments runs meanwhile, and says that it is ready."""
 
@@ -92,6 +96,18 @@ def _app_with(**settings: Any) -> InPython:
     return call
 
 
+def replay_all(queue: str) -> Provocation:
+    """A replay of all dead letters of a queue."""
+
+    async def call(app: Warrener) -> object:
+        client = app.backend()
+        assert isinstance(client, Client)
+        return await Replayer(client).replay(queue, Selection(everything=True))
+
+    request = Request("POST", f"/dead-letters/{queue}/replay", json={"all": True})
+    return Provocation(call, request, ("dead", "replay", queue, "--all"))
+
+
 async def _select_nothing(_: Warrener) -> object:
     return Selection()
 
@@ -116,6 +132,12 @@ def _no_such_vhost(place: Place) -> Place:
 
 def _classic(place: Place) -> Place:
     return replace(place, extra={**place.extra, "queue_type": "classic"})
+
+
+def _nothing_declared(place: Place) -> Place:
+    return replace(
+        place, namespace="test-nothing-declared", extra={**place.extra, "declare": False}
+    )
 
 
 def no_rabbitmq(place: Place) -> Place:
@@ -233,6 +255,14 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a job id with other characters": Provocation(
         with_options(id="scan 7"), cli=submit("shop.add", "a=1", "--id", "scan 7")
     ),
+    "a task name that no message could carry": Provocation(
+        by_name(_LONG), post(task=_LONG), submit(_LONG)
+    ),
+    "an empty idempotency key": Provocation(
+        with_options(idempotency_key=""),
+        replace(post(**JOB), headers={"Idempotency-Key": ""}),
+    ),
+    "an idempotency key that is no text": Provocation(with_options(idempotency_key="\ud800")),
     "an id that does not exist": Provocation(
         lambda app: app.job("never-sent").status(),
         Request("GET", "/jobs/never-sent"),
@@ -242,6 +272,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         _select_nothing,
         Request("POST", f"/dead-letters/{FAST}/replay", json={}),
         ("dead", "replay", FAST),
+    ),
+    "a replay for a queue that nobody declared": replay_all(_NOWHERE),
+    "a replay of a dead queue that somebody consumes": replace(
+        replay_all(FAST), consumed=f"{FAST}.dead"
     ),
     "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
     "a virtual host that does not exist": replace(_ANY, where=_no_such_vhost),
@@ -253,6 +287,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         where=no_redis,
     ),
     "a queue that exists with other arguments": replace(_ANY, where=_classic),
+    "a broker on which nothing was declared, with `declare=False`": replace(
+        _ANY, where=_nothing_declared
+    ),
     "a setting that does not fit": Provocation(
         _app_with(heartbeat="often"), cli=submit("shop.add", "a=1"), settings={"heartbeat": "often"}
     ),

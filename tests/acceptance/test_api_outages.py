@@ -80,14 +80,13 @@ async def one_dead_letter(place: Place) -> AsyncIterator[None]:
     """One letter in a dead queue for the test; everything else stays empty."""
     dead = topology.Names(place.namespace).dead_queue(FAST)
     letter = encode(Message("dead-job", "shop.add", b'{"kwargs":{"a":1}}'))
-    async with place.client() as client:
-        channel = await client.publisher.spare_channel()
+    async with place.client() as client, client.publisher.own_channel() as channel:
         await channel.basic_publish(b'{"kwargs":{"a":1}}', routing_key=dead, properties=letter)
     yield
     assert await place.messages() == {dead: 1}
     async with place.client() as client:
-        channel = await client.publisher.spare_channel()
-        await channel.queue_purge(dead)
+        async with client.publisher.own_channel() as channel:
+            await channel.queue_purge(dead)
         assert await client.status("dead-job") is None
         # An idempotency key is reserved before the publish: that record waits for the confirm, is
         # shown to nobody, and expires.

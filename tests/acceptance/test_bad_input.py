@@ -72,9 +72,17 @@ async def _meanwhile(place: Place, wanted: Provocation) -> AsyncIterator[None]:
             log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"
             process = place.background(log, lambda: " ready: " in log.read_text(), *wanted.needs)
             stack.enter_context(process)
+        if wanted.consumed is not None:
+            client = await stack.enter_async_context(place.client())
+            channel = await stack.enter_async_context(client.publisher.own_channel())
+            await channel.basic_consume(wanted.consumed, _ignore)
         yield
         assert await place.messages() == {}
         assert await place.records() == []
+
+
+async def _ignore(_: object) -> None:
+    """A consumer that does nothing."""
 
 
 def test_every_row_is_provoked_and_every_provocation_has_a_row() -> None:
@@ -110,7 +118,8 @@ async def test_http_answers_what_the_table_says(place: Place, case: str) -> None
     assert wanted.http is not None
     it = wanted.http
     body = {"json": it.json} if it.content is None else {"content": it.content}
-    headers = {} if it.json is not None else {"Content-Type": it.kind}
+    kind = {} if it.json is not None else {"Content-Type": it.kind}
+    headers = {**kind, **it.headers}
     async with _meanwhile(place, wanted), wanted.where(place).http() as http:
         response = await http.request(it.method, it.path, headers=headers, **body)
     problem = response.json()

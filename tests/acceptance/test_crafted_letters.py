@@ -32,8 +32,7 @@ async def _undelivered(place: Place, dead_id: str, headers: dict[str, Any]) -> N
         correlation_id=f"job-of-{dead_id}",
         headers={"dead_id": dead_id, "dead_queue": FAST, **headers},
     )
-    async with place.client() as client:
-        channel = await client.publisher.spare_channel()
+    async with place.client() as client, client.publisher.own_channel() as channel:
         exchange = topology.Names(place.namespace).undelivered
         await channel.basic_publish(
             b"{}", exchange=exchange, routing_key=FAST, properties=properties

@@ -91,8 +91,7 @@ async def waiting(place: Place) -> None:
     """A message in the work queue and one in its dead queue, so that commands on them have work."""
     dead = topology.Names(place.namespace).dead_queue(IDLE)
     message = encode(Message("job-1", "shop.wait_in_line", b"{}"))
-    async with place.client() as client:
-        channel = await client.publisher.spare_channel()
+    async with place.client() as client, client.publisher.own_channel() as channel:
         for queue in (IDLE, dead):
             await channel.queue_purge(queue)
             await channel.basic_publish(b"{}", routing_key=queue, properties=message)

@@ -32,8 +32,8 @@ class Harness(Protocol):
     async def dead(self, queue: str) -> list[DeadLetter]:
         """The dead letters of a queue."""
 
-    async def replay(self, queue: str, selection: Selection) -> ReplayReport:
-        """Replay dead letters."""
+    async def replay(self, queue: str, selection: Selection, **how: Any) -> ReplayReport:
+        """Replay dead letters, with `limit` or `dry_run` if wanted."""
 
 
 class Real:
@@ -58,8 +58,8 @@ class Real:
     async def dead(self, queue: str) -> list[DeadLetter]:
         return await DeadLetterIndex(self.app.settings, self.client.store).page(queue)
 
-    async def replay(self, queue: str, selection: Selection) -> ReplayReport:
-        return await Replayer(self.client).replay(queue, selection)
+    async def replay(self, queue: str, selection: Selection, **how: Any) -> ReplayReport:
+        return await Replayer(self.client).replay(queue, selection, **how)
 
 
 class Double:
@@ -76,8 +76,8 @@ class Double:
     async def dead(self, queue: str) -> list[DeadLetter]:
         return await self._test.dead(queue)
 
-    async def replay(self, queue: str, selection: Selection) -> ReplayReport:
-        return await self._test.replay(queue, selection)
+    async def replay(self, queue: str, selection: Selection, **how: Any) -> ReplayReport:
+        return await self._test.replay(queue, selection, **how)
 
 
 @pytest.fixture(scope="session")

@@ -172,6 +172,23 @@ async def test_an_idempotency_key_gives_the_same_job(harness: Harness) -> None:
     assert status.result == 2
 
 
+@pytest.mark.parametrize("timing", ["countdown", "eta"])
+async def test_the_same_request_for_later_is_the_same_job(harness: Harness, timing: str) -> None:
+    key, now = f"later-{timing}", datetime.now(UTC)
+    if timing == "countdown":
+        soon = shop.add.options(idempotency_key=key, countdown=0.5)
+        late = shop.add.options(idempotency_key=key, countdown=60)
+    else:
+        soon = shop.add.options(idempotency_key=key, eta=now + timedelta(seconds=0.5))
+        late = shop.add.options(idempotency_key=key, eta=now + timedelta(seconds=60))
+    handles = [await soon.send(1) for _ in range(3)]
+    assert len({handle.id for handle in handles}) == 1
+    with pytest.raises(IdempotencyConflict):
+        await late.send(1)
+    [status] = await harness.ended(handles[:1])
+    assert status.result == 2
+
+
 async def test_a_refused_submission_does_not_use_up_its_key(harness: Harness) -> None:
     keyed = shop.add.options(idempotency_key="order-8")
     with pytest.raises(QueueNotFound):
@@ -235,6 +252,27 @@ async def test_a_dead_letter_is_replayed_as_the_next_generation(harness: Harness
     assert (status.state, status.replays) == (State.SUCCESS, 1)
     assert status.result == "repaired in generation 1"
     assert letter.id not in [left.id for left in await harness.dead("shop.slow")]
+
+
+async def test_a_replay_is_tried_first_then_limited_and_keeps_the_rest(harness: Harness) -> None:
+    handles = [await shop.broken_until_repaired.send() for _ in range(3)]
+    await harness.ended(handles)
+    letters = [await _dead_letter_of(harness, handle.id, "shop.slow") for handle in handles]
+    mine = Selection(ids=frozenset(letter.id for letter in letters))
+    tried = await harness.replay("shop.slow", mine, dry_run=True)
+    assert (tried.replayed, tried.job_ids) == (3, [])
+    some = await harness.replay("shop.slow", mine, limit=2)
+    assert (some.replayed, some.kept) == (2, tried.seen - 2)
+    rest = await harness.replay("shop.slow", mine)
+    assert (rest.replayed, rest.kept) == (1, tried.seen - 3)
+    assert sorted(some.job_ids + rest.job_ids) == sorted(handle.id for handle in handles)
+    statuses = await harness.ended(handles)
+    assert [(status.state, status.replays) for status in statuses] == [(State.SUCCESS, 1)] * 3
+
+
+async def test_a_queue_without_a_dead_queue_has_nothing_to_replay(harness: Harness) -> None:
+    with pytest.raises(QueueNotFound, match=r"'nobody\.there\.dead'"):
+        await harness.replay("nobody.there", Selection(everything=True))
 
 
 async def _dead_letter_of(harness: Harness, job_id: str, queue: str) -> DeadLetter:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .records import Command, Flaw, Record
+from .records import ENDED, Command, Flaw, Record
 from .workers import worker_steps
 from .world import (
     Message,
@@ -111,21 +111,21 @@ def _taken(state: State, letter: int) -> Iterator[Step]:
 
 def _looked(setting: Setting, state: State, letter: int) -> Step:
     record, generation = state.record, letter
-    moved_on = _moved_on(record, letter)
+    found = _found(record, letter)
     if setting.flaw is Flaw.GENERATION_FROM_RECORD and record is not None:
-        generation, moved_on = record.generation, False
-    step = "ack" if moved_on else "move" if _early(setting) else "publish"
-    then = Pass(step, letter, 0 if moved_on else generation)
-    label = f"the replayer reads the record: {'it has moved on' if moved_on else 'due'}"
-    return Step(label, state._replace(replayer=then))
+        generation, found = record.generation, "due"
+    steps = {"moved on": "ack", "unfinished": "put back", "due": "publish"}
+    step = "move" if found == "due" and _early(setting) else steps[found]
+    then = Pass(step, letter, generation if found == "due" else 0)
+    return Step(f"the replayer reads the record: {found}", state._replace(replayer=then))
 
 
-def _moved_on(record: Record | None, letter: int) -> bool:
-    if record is None or record.unconfirmed:
-        return False
-    if record.generation != letter:
-        return record.generation > letter
-    return record.state != "FAILURE"
+def _found(record: Record | None, letter: int) -> str:
+    if record is None or record.unconfirmed or record.generation < letter:
+        return "due"
+    if record.generation > letter or record.state in ENDED:
+        return "moved on"
+    return "due" if record.state == "FAILURE" else "unfinished"
 
 
 # Purge: record revoked, acknowledged -------------------------------------------------------------
@@ -149,8 +149,8 @@ def _purge(setting: Setting, state: State) -> Iterator[Step]:
             label = f"the purge revokes {message}: {answer.kind}"
             yield Step(label, state._replace(record=record, purger=then))
         case "return":
-            back = arrived(state._replace(purger=None), [message])
-            yield Step(f"the purge leaves {message}", back)
+            back = arrived(state._replace(purger=Purge("ack", message)), [message])
+            yield Step(f"the purge puts {message} back", back)
         case _:
             yield Step(f"the purge acknowledges {message}", state._replace(purger=None))
 

@@ -62,6 +62,12 @@ def keyword3(url: str, depth: int, deep: bool, *, job: Job[Resources]) -> int:
     return 3
 
 
+@app.task
+async def keyword_defaults(url: str, depth: int = 3, *, job: Job[Resources]) -> int:
+    """Beside one that may be left out."""
+    return depth
+
+
 @app.task(colour="red")  # error
 def unknown_setting() -> None:
     """No such setting."""
@@ -116,6 +122,8 @@ async def sending_with_a_job(job: Job[Resources]) -> None:
     await keyword2.send("u", 1, job=job)  # error
     await keyword3.send("u", 1, "yes")  # error
     await keyword3.send("u", 1, True, job)  # error
+    text: str = await (await keyword_defaults.send("u")).result()  # error
+    print(text)
     await job_first.send("u", depth=2)
     await keyword3.send("u", 1, True)
 
@@ -125,6 +133,9 @@ async def sending_with_options(page: Page) -> None:
     analyse.options(countdown="soon")  # error
     analyse.options(eta=60)  # error
     analyse.options(colour="red")  # error
+    analyse.s(page).options(countdown="soon")  # error
+    analyse.s(page).options(colour="red")  # error
+    app.signature("shop.discover").options(eta=60)  # error
     await analyse.options(countdown=5).send("page")  # error
     await job_first.options(id="a").send(5)  # error
     await analyse.options(countdown=5).send(page)

@@ -84,6 +84,18 @@ async def keyword3(url: str, depth: int, deep: bool, *, job: Job[Resources]) -> 
 
 
 @app.task
+async def keyword_defaults(url: str, depth: int = 3, *, job: Job[Resources]) -> int:
+    """Beside one that may be left out."""
+    return depth
+
+
+@app.task(queue="scan.discovery")
+def keyword_all_defaults(url: str = "u", depth: int = 3, *, job: Job[Resources]) -> bytes:
+    """Beside some that may all be left out, on a plain function."""
+    return b""
+
+
+@app.task
 async def nothing() -> None:
     """No arguments, no result."""
 
@@ -125,6 +137,11 @@ async def sending_with_a_job() -> None:
     assert_type(await keyword2.send("u", 1), JobHandle[int])
     assert_type(await keyword3.send("u", 1, True), JobHandle[bytes])
     assert_type(keyword3.s("u", 1, True), Signature[bytes])
+    assert_type(await keyword_defaults.send("u"), JobHandle[int])
+    assert_type(await keyword_defaults.send("u", 2), JobHandle[int])
+    assert_type(await keyword_defaults.send(url="u", depth=2), JobHandle[int])
+    assert_type(await keyword_all_defaults.send(), JobHandle[bytes])
+    assert_type(keyword_all_defaults.send_sync("u", depth=2), JobHandle[bytes])
 
 
 async def sending_with_options(page: Page) -> None:

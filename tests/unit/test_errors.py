@@ -6,6 +6,8 @@ import inspect
 import pickle
 import re
 import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,6 +131,24 @@ def test_a_reason_that_is_a_sentence_does_not_end_in_two_dots(name: str) -> None
     assert ": Connection refused. Check " in str(error)
 
 
+WITHOUT_DOCSTRINGS = """
+from warrener.errors import BrokerUnavailable, ConfigurationError, QueueNotFound
+print(QueueNotFound(queue="scan"))
+print(ConfigurationError(message="no, because"))
+print(BrokerUnavailable(url="amqp://h/", reason="refused"))
+"""
+
+
+def test_without_docstrings_the_facts_are_shown() -> None:
+    command = [sys.executable, "-OO", "-c", WITHOUT_DOCSTRINGS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "QueueNotFound: queue='scan'",
+        "no, because",
+        "BrokerUnavailable: url='amqp://h/', reason='refused', fate='Nothing was sent.'",
+    ]
+
+
 def raised() -> Iterator[tuple[str, ast.Call]]:
     """Every call in the sources that makes one of the errors."""
     specs = [find_spec(name) for name in ("warrener", "warrener_workers", "warrener_api")]
@@ -160,7 +180,9 @@ PUBLIC = [
     "BrokerUnavailable",
     "ConfigurationError",
     "DuplicateTask",
+    "ExchangeNotFound",
     "IdempotencyConflict",
+    "IdempotencyKeyError",
     "InvalidArguments",
     "InvalidDelay",
     "Job",
@@ -193,6 +215,7 @@ PUBLIC = [
     "SubmissionError",
     "SyncCallOnLoop",
     "Task",
+    "TaskNameError",
     "TaskSignatureError",
     "TimeLimitExceeded",
     "TopologyMismatch",

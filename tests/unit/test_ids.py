@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from warrener import ids
-from warrener.errors import JobIdError
+from warrener import Warrener, ids
+from warrener.client import Submission
+from warrener.errors import IdempotencyKeyError, JobIdError, TaskNameError
 
 ALLOWED = "ABCXYZabcxyz0189._:~-"
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=10)
@@ -77,3 +78,39 @@ def test_what_could_not_be_part_of_a_key_is_refused(text: str) -> None:
 def test_new_and_derived_ids_are_job_ids() -> None:
     assert ids.is_job_id(ids.new_id())
     assert ids.is_job_id(ids.derived_id("a"))
+
+
+@pytest.mark.parametrize("name", ["a", "shop.mail", "größe", "x" * 255, "a task"])
+def test_a_task_may_be_called_so(name: str) -> None:
+    assert ids.check_task_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("", "empty"),
+        ("x" * 256, "256 bytes"),
+        ("ö" * 128, "256 bytes"),
+        ("a\nb", "control characters"),
+        ("a\x00", "control characters"),
+        ("\ud800", "half a character"),
+    ],
+)
+def test_a_task_may_not_be_called_so(name: str, reason: str) -> None:
+    with pytest.raises(TaskNameError, match=reason):
+        ids.check_task_name(name)
+    with pytest.raises(TaskNameError, match=reason):
+        Submission(name, "default", b"")
+    with pytest.raises(TaskNameError, match=reason):
+        Warrener().task(name=name)(print)
+
+
+@pytest.mark.parametrize("key, reason", [("", "empty"), ("x" * 1025, "1025"), ("\ud800", "half")])
+def test_no_key(key: str, reason: str) -> None:
+    with pytest.raises(IdempotencyKeyError, match=reason):
+        Submission("shop.mail", "default", b"", key=key)
+
+
+def test_no_id() -> None:
+    with pytest.raises(JobIdError):
+        Submission("shop.mail", "default", b"", job_id="scan 7")

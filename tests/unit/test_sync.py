@@ -1,6 +1,7 @@
 """The portal: asynchronous code called from code without an event loop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from warrener import SyncCallOnLoop, Warrener
+from warrener import SyncCallOnLoop, Warrener, sync
 from warrener.client import Submission
 from warrener.sync import Portal
 
@@ -67,6 +68,29 @@ def test_all_threads_share_one_loop() -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert len(set(threads.map(call, range(8)))) == 1
+
+
+def test_the_first_use_by_several_threads_at_once_makes_one_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each thread is held where it has read the process's id, until the others are there as well."""
+    together, meeting = threading.Barrier(4), threading.local()
+
+    def getpid() -> int:
+        if not getattr(meeting, "over", False):
+            meeting.over = True
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(0.2)
+        return 7
+
+    monkeypatch.setattr(os, "getpid", getpid)
+    portal = Portal()
+
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(lambda _: portal.run(loop, "send_sync()"), range(4)))) == 1
 
 
 def test_calls_of_several_threads_run_side_by_side() -> None:
@@ -138,7 +162,7 @@ def test_a_forked_process_gets_a_loop_of_its_own() -> None:
 def test_a_fork_while_another_thread_starts_the_loop_does_no_harm() -> None:
     portal = Portal()
     portal.run(whereabouts, "send_sync()")
-    with portal._lock:
+    with sync._starting:
         assert in_a_forked_process(lambda: portal.run(whereabouts, "x")[0]) == "'warrener-sync'"
 
 

@@ -74,16 +74,18 @@ class ChildBackend:
 
 def pack(number: int, submissions: Sequence[Submission]) -> tuple[dict[str, Any], bytes]:
     """Submissions as a SEND frame's header and body."""
-    jobs = [[s.task, s.queue, s.delay, s.job_id, s.key, len(s.body)] for s in submissions]
+    jobs = [
+        [s.task, s.queue, s.countdown, s.eta, s.job_id, s.key, len(s.body)] for s in submissions
+    ]
     return {"n": number, "jobs": jobs}, b"".join(s.body for s in submissions)
 
 
 def unpack(frame: Frame) -> list[Submission]:
     """The opposite of pack."""
     submissions, at = [], 0
-    for task, queue, delay, job_id, key, size in frame.header["jobs"]:
+    for task, queue, countdown, eta, job_id, key, size in frame.header["jobs"]:
         body = frame.body[at : at + size]
-        submissions.append(Submission(task, queue, body, delay, job_id, key))
+        submissions.append(Submission(task, queue, body, countdown, eta, job_id, key))
         at += size
     return submissions
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 from aiormq import spec
+from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
+from pamqp.header import ContentHeader
 
 from warrener.errors import ConfigurationError, QueueNotFound, WarrenerError
 from warrener.messages import Message, decode, encode
 from warrener.publishing import Outgoing, check
 from warrener.settings import Settings
+from warrener.topology import Names
 
 from .consumer import Arrival
 from .deliveries import Delivery
@@ -44,6 +48,25 @@ class _Confirmed:
         """Never asked for: the double stops only when nothing runs."""
 
 
+class _MemoryPass:
+    """Going through a dead queue in memory, as taking.Pass does through one of RabbitMQ's."""
+
+    def __init__(self, letters: list[DeliveredMessage]) -> None:
+        self._letters = letters
+
+    async def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
+        """All at once: nobody else takes any meanwhile."""
+        if self._letters:
+            yield list(self._letters)
+
+    async def settle(
+        self, group: list[DeliveredMessage], keep: Iterable[DeliveredMessage] = ()
+    ) -> None:
+        """Done with this group; those to `keep` go to the end of the queue."""
+        del self._letters[: len(group)]
+        self._letters += keep
+
+
 class MemoryBroker:
     """Queues in memory, with the publisher's face. A message travels encoded, as over the wire."""
 
@@ -53,7 +76,10 @@ class MemoryBroker:
         self._clock = clock
         self._numbers = itertools.count()
         self._waiting: list[tuple[float, int, str, spec.Basic.Properties, bytes]] = []
-        self.dead: dict[str, list[Message]] = {}
+        self._names = Names(settings.namespace)
+        self._dead: dict[str, list[DeliveredMessage]] = {
+            self._names.dead_queue(queue): [] for queue in queues
+        }
 
     async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
         """Take all, as Publisher.publish_many does."""
@@ -67,7 +93,7 @@ class MemoryBroker:
         if one.queue not in self._queues:
             return QueueNotFound(queue=one.queue)
         if one.dead:
-            self.dead.setdefault(one.queue, []).append(one.message)
+            self._dead[self._names.dead_queue(one.queue)].append(_letter(one.message))
             return None
         due = self._clock() + one.delay
         entry = (due, next(self._numbers), one.queue, encode(one.message), one.message.body)
@@ -87,17 +113,19 @@ class MemoryBroker:
     async def ready(self) -> None:
         """It always is."""
 
-    async def spare_channel(self) -> Channel:
+    def own_channel(self) -> AbstractAsyncContextManager[Channel]:
         """There are no channels. Raises ConfigurationError."""
         raise ConfigurationError(message="the in-memory broker has no channels: use a real one")
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    def take_dead(self, queue: str) -> list[Message]:
-        """Take all messages out of a dead queue."""
-        taken, self.dead[queue] = self.dead.get(queue, []), []
-        return taken
+    @asynccontextmanager
+    async def one_pass(self, queue: str) -> AsyncIterator[_MemoryPass]:
+        """Go through a dead queue. Raises QueueNotFound."""
+        if queue not in self._dead:
+            raise QueueNotFound(queue=queue)
+        yield _MemoryPass(self._dead[queue])
 
     def next_due(self) -> float | None:
         """When the next message is due; None if none waits."""
@@ -110,3 +138,8 @@ class MemoryBroker:
             found = decode(properties, body)
             assert isinstance(found, Message), "the double sends only what it has encoded"
             yield Delivery(found, queue, 1, cast(Channel, _Confirmed())), found
+
+
+def _letter(message: Message) -> DeliveredMessage:
+    header = ContentHeader(body_size=len(message.body), properties=encode(message))
+    return DeliveredMessage(spec.Basic.GetOk(), header, message.body, cast(Channel, _Confirmed()))

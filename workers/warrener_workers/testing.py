@@ -1,4 +1,4 @@
-"""Testing an app without RabbitMQ: the fixture `warrener_test`.
+"""Testing an app without RabbitMQ: what the fixture `warrener_test` gives.
 
 Only the broker and the child processes are stood in for. Validation, the store's scripts (on fakeredis),
 claims, retry decisions and settlement are the worker's own code, and the contract suite that this double
@@ -11,24 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import pytest
-import pytest_asyncio
 
-from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener, transitions
-from warrener.app import load_app
+from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
 from warrener.client import Client, Submission
-from warrener.dead_letters import DeadLetter, DeadLetterIndex, read, revive
-from warrener.errors import ConfigurationError, WarrenerError
+from warrener.dead_letters import DeadLetter, DeadLetterIndex
+from warrener.errors import WarrenerError
 from warrener.presence import PresenceBoard
-from warrener.publishing import Outgoing
-from warrener.replaying import ReplayReport, Selection
+from warrener.replaying import Replayer, ReplayReport, Selection
 from warrener.store import Store
 from warrener.transitions import Runner
 
@@ -161,29 +156,18 @@ class WarrenerTest:
         """The dead letters of a queue, the newest first."""
         return await DeadLetterIndex(self.app.settings, self._store).page(queue)
 
-    async def replay(self, queue: str, selection: Selection) -> ReplayReport:
-        """Replay dead letters of a queue: they run at the next drain() or advance()."""
-        report = ReplayReport(queue)
-        for message in self._broker.take_dead(queue):
-            letter = read(message, queue)
-            report.seen += 1
-            if not selection.takes(letter):
-                self._broker.dead[queue].append(message)
-                report.kept += 1
-                continue
-            await self._broker.publish_many([Outgoing(revive(message), queue)])
-            await self._store.apply([transitions.replay(message, queue)])
-            await DeadLetterIndex(self.app.settings, self._store).remove(queue, [letter.id])
-            report.replayed += 1
-            report.job_ids.append(letter.job_id)
-        return report
+    async def replay(
+        self, queue: str, selection: Selection, *, limit: int | None = None, dry_run: bool = False
+    ) -> ReplayReport:
+        """Replay dead letters of a queue, at most `limit`: they run at the next drain() or advance()."""
+        replayer = Replayer(self._client, self._broker.one_pass)
+        return await replayer.replay(queue, selection, limit=limit, dry_run=dry_run)
 
     def note(self, submission: Submission, job_id: str) -> None:
         """A job was submitted."""
         arguments = orjson.loads(submission.body)["kwargs"]
-        self._sent.append(
-            (submission.task, Sent(job_id, submission.queue, submission.delay, arguments))
-        )
+        delay = submission.delay(self.clock.now)
+        self._sent.append((submission.task, Sent(job_id, submission.queue, delay, arguments)))
 
     # The worker's part ---------------------------------------------------------------------------
 
@@ -217,27 +201,3 @@ class WarrenerTest:
         decision = decide(outcome, message, run.spec, now, grace, lambda low, high: 0.0)
         assert not isinstance(decision, Rerun), "nothing is lost in the double"
         self._settlement.finish(run, decision)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The ini option `warrener_app`."""
-    parser.addini("warrener_app", "The app under test, as module:attribute.", default="")
-
-
-@pytest.fixture
-def warrener_app(request: pytest.FixtureRequest) -> Warrener:
-    """The app under test: the ini option `warrener_app`, or WARRENER_APP; or override this fixture."""
-    path = request.config.getini("warrener_app") or os.environ.get("WARRENER_APP", "")
-    if not path:
-        raise ConfigurationError(
-            message="say which app is tested: warrener_app = module:attribute in pytest's "
-            "configuration, or a fixture of yours called warrener_app"
-        )
-    return load_app(str(path))
-
-
-@pytest_asyncio.fixture
-async def warrener_test(warrener_app: Warrener) -> AsyncIterator[WarrenerTest]:
-    """The app under test on an in-memory broker: send, `await warrener_test.drain()`, look."""
-    async with WarrenerTest(warrener_app).installed() as test:
-        yield test

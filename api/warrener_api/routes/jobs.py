@@ -31,7 +31,7 @@ def routes(app: Warrener) -> APIRouter:
         wanted: JobRequest,
         request: Request,
         response: Response,
-        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobView:
         """Submit a job: 202 once RabbitMQ has it safely. The same Idempotency-Key gives the same job."""
         signature, client = _signature(app, wanted, idempotency_key), client_of(app)

@@ -69,8 +69,8 @@ def declare(app: AppPath) -> None:
     """Declare everything that the app's tasks need; changes nothing that exists."""
 
     async def call(warrener: Warrener, client: Client) -> int:
-        channel = await client.publisher.spare_channel()
-        await topology.declare(channel, _whole(warrener))
+        async with client.publisher.own_channel() as channel:
+            await topology.declare(channel, _whole(warrener))
         return len(warrener.queues)
 
     typer.echo(f"declared, with {with_client(app, call)} work queue(s)")

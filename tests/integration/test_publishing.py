@@ -1,0 +1,80 @@
+"""Publishing many at once, and where the topology is missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+import pytest
+from aiormq.channel import Channel
+
+from warrener import BrokerUnavailable, ExchangeNotFound, PartlySubmitted, QueueNotFound
+from warrener.connection import open_channel
+from warrener.topology import declare, shared, stage
+
+from . import yard as tasks
+from .conftest import Yard
+
+
+async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(yard: Yard) -> None:
+    yard.app.settings = yard.app.settings.model_copy(update={"publish_timeout": 5.0})
+    handles = await yard.app.send_many([tasks.run.s(str(n)) for n in range(20_000)])
+    depth = await yard.client.publisher.depth("yard")
+    assert len({handle.id for handle in handles}) == 20_000
+    assert depth is not None
+    assert depth.message_count == 20_000
+
+
+@asynccontextmanager
+async def undeclaring(yard: Yard) -> AsyncIterator[Channel]:
+    """A channel for the operator, whose broker declares nothing by itself."""
+    yard.app.settings = yard.app.settings.model_copy(update={"declare": False})
+    async with await aio_pika.connect(yard.amqp_url) as connection:
+        yield await open_channel(connection)
+
+
+async def operator_declares(channel: Channel, yard: Yard) -> None:
+    settings = yard.app.settings
+    await declare(channel, [shared(settings), *(stage(settings, q) for q in yard.app.queues)])
+
+
+async def test_where_nothing_is_declared_the_exchange_is_named(yard: Yard) -> None:
+    async with undeclaring(yard) as channel:
+        with pytest.raises(ExchangeNotFound, match=r"'warrener\.jobs'") as refused:
+            await tasks.run.send("a")
+        assert not refused.value.may_arrive
+        await operator_declares(channel, yard)
+        await tasks.run.send("a")
+
+
+async def test_a_missing_exchange_does_not_disturb_those_who_use_another(yard: Yard) -> None:
+    async with undeclaring(yard) as channel:
+        await operator_declares(channel, yard)
+        await channel.exchange_delete("warrener.delay.05")
+        calls = [tasks.run.s(str(n)) for n in range(200)]
+        calls[100] = calls[100].options(countdown=5)
+        with pytest.raises(PartlySubmitted, match="1 of 200") as caught:
+            await yard.app.send_many(calls)
+        assert isinstance(caught.value.facts["faults"][100], ExchangeNotFound)
+
+
+async def test_of_an_exchange_that_was_deleted_meanwhile_nobody_knows_until_it_is_asked_for(
+    yard: Yard,
+) -> None:
+    async with undeclaring(yard) as channel:
+        await operator_declares(channel, yard)
+        await tasks.run.send("a")
+        await channel.exchange_delete("warrener.jobs")
+        with pytest.raises(BrokerUnavailable, match=r"no exchange 'warrener\.jobs'") as unknown:
+            await tasks.run.send("b")
+        assert unknown.value.may_arrive
+        with pytest.raises(ExchangeNotFound):
+            await tasks.run.send("b")
+
+
+async def test_a_job_for_later_is_refused_where_its_queue_is_missing(yard: Yard) -> None:
+    async with undeclaring(yard) as channel:
+        await declare(channel, [shared(yard.app.settings)])
+        with pytest.raises(QueueNotFound, match="'yard'"):
+            await tasks.run.options(countdown=5).send("a")
