@@ -42,9 +42,8 @@ def routes(app: Warrener) -> APIRouter:
         handle = await app.submit(signature)
         response.headers["Location"] = _address_below(request, handle.id)
         status = None
-        with suppress(
-            StoreUnavailable
-        ):  # the job is safe by now, whether its record can be read or not
+        # The job is safe by now, whether its record can be read or not.
+        with suppress(StoreUnavailable):
             status = await client.status(handle.id)
         return JobView.of(status) if status else _accepted(app, handle.id, wanted)
 
