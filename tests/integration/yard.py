@@ -222,6 +222,24 @@ async def reports(job: Job[str], name: str, gate: str) -> str:
     return job.resources
 
 
+@app.task(queue="patient", time_limit=3600)
+async def lasts(name: str) -> None:
+    """May run for longer than RabbitMQ waits by default."""
+    note("start", name)
+
+
+@app.task
+def burns(name: str, seconds: float) -> str:
+    """Keeps a processor busy for so long, with one thread that never lets go of the interpreter for
+    longer than it must."""
+    note("start", name)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    note("end", name)
+    return name
+
+
 @app.task
 async def length(text: str) -> int:
     """Of a text that may be large."""

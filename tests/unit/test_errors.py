@@ -159,6 +159,7 @@ PUBLIC = [
     "BrokerRefusedLogin",
     "BrokerUnavailable",
     "ConfigurationError",
+    "ConsumingLost",
     "DuplicateTask",
     "IdempotencyConflict",
     "InvalidArguments",

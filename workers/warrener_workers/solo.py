@@ -31,7 +31,8 @@ from .frames import FrameLink
 from .main_thread import MainThread
 from .outcomes import Outcome
 from .running import Runtime, run_job
-from .worker import EXIT_FORCED, Worker, WorkerSettings
+from .worker import EXIT_FORCED, Worker
+from .worker_settings import WorkerSettings
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

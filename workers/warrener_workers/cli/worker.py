@@ -10,7 +10,7 @@ from .. import logs
 from ..child_process import ChildSettings
 from ..launch import run_worker
 from ..solo import run_solo
-from ..worker import WorkerSettings, default_name
+from ..worker_settings import WorkerSettings, default_name
 from .options import AppPath, LogFormat, LogLevel
 
 
