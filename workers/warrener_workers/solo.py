@@ -24,9 +24,9 @@ from warrener.records import JobStatus
 
 from . import loops
 from .child import Child
-from .child_pool import PoolBroken
 from .child_process import Child as ChildOfParent
 from .child_process import ChildSettings
+from .children import PoolBroken
 from .frames import FrameLink
 from .main_thread import MainThread
 from .outcomes import Outcome

@@ -19,8 +19,9 @@ from warrener.transitions import Runner
 
 from . import child_backend
 from .beating import Beating, first_presence
-from .child_pool import ChildPool, Spawn
+from .child_pool import ChildPool
 from .child_process import Child
+from .children import Spawn
 from .consumer import Consumer
 from .context import Context
 from .deliveries import Run
@@ -85,7 +86,12 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._charges: set[asyncio.Task[None]] = set()
         self._pool = ChildPool(
-            spawn, self, processes=mine.processes, slots=mine.slots_per_child, clock=clock
+            spawn,
+            self,
+            processes=mine.processes,
+            slots=mine.slots_per_child,
+            recycling=mine.recycling,
+            clock=clock,
         )
         self._parts: Parts
 

@@ -6,7 +6,9 @@ import math
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .recycling import Recycling
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class WorkerSettings:
     pool: str = "processes"
     prefetch: int | None = None
     """Unsettled deliveries per queue; by default as many as there are slots."""
+    recycling: Recycling = field(default_factory=Recycling)
+    """When child processes are replaced."""
 
     @property
     def slots_per_child(self) -> int:

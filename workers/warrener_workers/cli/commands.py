@@ -18,7 +18,7 @@ from warrener import (
 )
 from warrener.imports import users_traceback
 
-from ..child_pool import PoolBroken
+from ..children import PoolBroken
 from . import api, dead, dev, dev_file, jobs, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
