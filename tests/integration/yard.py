@@ -243,8 +243,7 @@ async def lasts(name: str) -> None:
 
 @app.task
 def burns(name: str, seconds: float) -> str:
-    """Keeps a processor busy for so long, with one thread that never lets go of the interpreter for
-    longer than it must."""
+    """Keeps a processor busy for so long."""
     note("start", name)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
