@@ -78,10 +78,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(*arguments: str, **environment: str) -> AsyncIterator[Running]:
+async def running(
+    *arguments: str, before: Sequence[str] = (), **environment: str
+) -> AsyncIterator[Running]:
     """`warrener …` as a process of its own, killed at the end if it still runs. It leads a process
-    group, as one does that was started from a terminal."""
+    group, as one does that was started from a terminal. `before` comes before its command line."""
     process = await asyncio.create_subprocess_exec(
+        *before,
         sys.executable,
         "-m",
         "warrener_workers.cli",
@@ -112,11 +115,13 @@ async def running_worker(
     amqp_url: str,
     redis_url: str,
     *options: str,
+    before: Sequence[str] = (),
     **environment: str,
 ) -> AsyncIterator[Running]:
     """A worker that is ready."""
     environment = {"WARRENER_AMQP_URL": amqp_url, "WARRENER_REDIS_URL": redis_url, **environment}
-    async with running("worker", *queues, "--app", app, *options, **environment) as worker:
+    command = ("worker", *queues, "--app", app, *options)
+    async with running(*command, before=before, **environment) as worker:
         await worker.says(" ready: ")
         yield worker
 

@@ -16,6 +16,7 @@ where it is raised, which stay on the error as attributes.
     │   └── PartlySubmitted
     ├── BrokerUnavailable                  .may_arrive, as above
     ├── StoreUnavailable
+    ├── ConsumingLost                      ends a worker
     ├── QueueBusy
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
@@ -199,6 +200,15 @@ class StoreUnavailable(WarrenerError):
 
     def __init__(self, *, url: str, reason: object) -> None:
         super().__init__(url=url, reason=_in_words(reason))
+
+
+class ConsumingLost(WarrenerError):
+    """The worker has not consumed from {queues} for {seconds} s, and ends: {reason}. Jobs stay in
+    RabbitMQ, and those that ran have finished or run again. Mend what is said, and start the worker
+    again; WARRENER_RESTORE_DEADLINE says how long it tries."""
+
+    def __init__(self, *, queues: str, seconds: float, reason: object) -> None:
+        super().__init__(queues=queues, seconds=seconds, reason=_in_words(reason))
 
 
 class QueueBusy(WarrenerError):

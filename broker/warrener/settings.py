@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     than proxies wait for us."""
     heartbeat: int = Field(30, ge=1)
     """AMQP heartbeat: a dead peer is noticed within three of them."""
+    restore_deadline: float = Field(300.0, gt=0)
+    """How long a worker that has stopped consuming tries to go on, before it ends with exit code 8."""
 
     result_ttl: float = Field(86_400, gt=0)
     dedupe_ttl: float = Field(604_800, gt=0)

@@ -15,7 +15,8 @@ from warrener.client import Client
 from warrener.replaying import Replayer, Selection
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
-from warrener_workers.worker import Worker, WorkerSettings
+from warrener_workers.worker import Worker
+from warrener_workers.worker_settings import WorkerSettings
 
 from .place import APP, Place
 from .shop import FAST, add

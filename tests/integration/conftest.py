@@ -49,6 +49,7 @@ class Yard:
         self,
         *options: str,
         queues: Sequence[str] = (QUEUE,),
+        before: Sequence[str] = (),
         **environment: str,
     ) -> AbstractAsyncContextManager[Running]:
         """A worker that is ready, with quick beats and a short grace."""
@@ -58,6 +59,7 @@ class Yard:
             self.amqp_url,
             self.redis_url,
             *options,
+            before=before,
             **{**self.environment, **environment},
         )
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import Running
@@ -82,7 +85,7 @@ async def test_ctrl_c_reaches_the_whole_group_and_jobs_still_finish(yard: Yard) 
 
 async def test_a_second_sigterm_ends_at_once_and_nothing_is_lost(yard: Yard) -> None:
     async with yard.worker() as worker:
-        await tasks.wait.send("a", "gate")
+        job = await tasks.wait.send("a", "gate")
         await yard.noted("start a")
         family = children(worker)
         await _stopping(worker)
@@ -90,6 +93,48 @@ async def test_a_second_sigterm_ends_at_once_and_nothing_is_lost(yard: Yard) -> 
         assert await worker.ended() == 130
         await until(lambda: gone(family), "no process left")
     assert len(await yard.waiting(QUEUE)) == 1
+    yard.open("gate")
+    # Its claim lapses with its presence, and the job runs again elsewhere.
+    async with yard.worker():
+        [status] = await yard.ended(job)
+    assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 1)
+    assert yard.events("a") == ["start a", "start a", "end a"]
+
+
+CONTAINED = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL")
+"""Runs a command as process 1 of a namespace of its own, as a container does."""
+
+
+def _can_be_contained() -> bool:
+    try:
+        done = subprocess.run([*CONTAINED, "true"], check=False, capture_output=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(not _can_be_contained(), reason="no PID namespace for this user")
+async def test_as_process_1_of_a_container_it_stops_as_safely(yard: Yard) -> None:
+    async with yard.worker("-c", "2", before=CONTAINED) as contained:
+        [worker] = psutil.Process(contained.process.pid).children()
+        job = await tasks.wait_plain.send("a", "gate")
+        await yard.noted("start a")
+        # The kernel shields process 1 from signals that it has no handler for.
+        assert _pid_inside(worker.pid) == 1
+        worker.send_signal(signal.SIGTERM)
+        await contained.says("finishing ")
+        yard.open("gate")
+        assert await contained.ended() == 0
+    [status] = await yard.ended(job)
+    assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+    assert yard.events("a") == ["start a", "end a"]
+
+
+def _pid_inside(pid: int) -> int:
+    """A process's id in its own namespace."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    [found] = [line for line in lines if line.startswith("NSpid:")]
+    return int(found.split()[-1])
 
 
 async def test_a_worker_without_work_stops_at_once(yard: Yard) -> None:

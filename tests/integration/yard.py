@@ -46,6 +46,8 @@ async def lifespan() -> AsyncIterator[str]:
     if "YARD" not in os.environ:  # solo in the test's own process
         yield ""
         return
+    while (place() / "closed").exists():  # noqa: ASYNC110 — another process opens it
+        await asyncio.sleep(0.02)
     note("enter", "lifespan")
     try:
         yield "resources"
@@ -220,6 +222,34 @@ async def reports(job: Job[str], name: str, gate: str) -> str:
     note("reported", name)
     await _gate(gate)
     return job.resources
+
+
+kept: list[bytes] = []
+
+
+@app.task
+async def keeps(name: str, megabytes: int) -> None:
+    """Never gives this memory back."""
+    note("start", name)
+    kept.append(b"x" * megabytes * 2**20)
+    note("end", name)
+
+
+@app.task(queue="patient", time_limit=3600)
+async def lasts(name: str) -> None:
+    """May run for longer than RabbitMQ waits by default."""
+    note("start", name)
+
+
+@app.task
+def burns(name: str, seconds: float) -> str:
+    """Keeps a processor busy for so long."""
+    note("start", name)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    note("end", name)
+    return name
 
 
 @app.task

@@ -179,6 +179,7 @@ PUBLIC = [
     "BrokerRefusedLogin",
     "BrokerUnavailable",
     "ConfigurationError",
+    "ConsumingLost",
     "DuplicateTask",
     "ExchangeNotFound",
     "IdempotencyConflict",

@@ -41,6 +41,10 @@ class Child:
     lifeline: socket.socket | None = None
     running: dict[str, Run] = field(default_factory=dict)
     ready: bool = False
+    begun: int = 0
+    """Jobs that it has been given."""
+    due: bool = False
+    """True once it is to be replaced; it works until its replacement is ready."""
     closing: bool = False
     """True once it gets no new work."""
     registry: Registry | None = None
@@ -57,6 +61,11 @@ class Child:
     def pid(self) -> int | None:
         """Its process id; None for the solo thread."""
         return self.process.pid if self.process else None
+
+    @property
+    def leaving(self) -> bool:
+        """True if it will not stay: another has its place, or soon will."""
+        return self.closing or self.due
 
     def beat(self) -> None:
         """Let it know that its parent lives."""
@@ -78,6 +87,7 @@ class Child:
     def start(self, run: Run) -> None:
         """Have it run a job."""
         self.running[run.token] = run
+        self.begun += 1
         limit = run.spec.time_limit if self.process is not None else None
         job = {
             "id": run.message.job_id,

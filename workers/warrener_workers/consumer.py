@@ -1,12 +1,15 @@
 """The consumer: a connection that consumes from the worker's queues, and does so again whenever it was
-lost. What arrives within one turn of the loop is handed on together."""
+lost, for as long as `restore_deadline` allows. What arrives within one turn of the loop is handed on
+together."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
+import aiormq
 from aio_pika.abc import AbstractConnection
 from aiormq import spec
 from aiormq.abc import DeliveredMessage
@@ -14,12 +17,14 @@ from aiormq.channel import Channel
 
 from warrener import topology
 from warrener.connection import LOST, Nodes, open_channel
-from warrener.errors import BrokerUnavailable
+from warrener.errors import BrokerUnavailable, ConsumingLost, QueueNotFound
 from warrener.messages import Foreign, Malformed, Message, decode
 from warrener.settings import Settings
 
 from . import undelivered
 from .deliveries import Delivery
+from .holding import Holding, consumer_arguments, version_of, warn_of
+from .watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -33,36 +38,43 @@ UNDELIVERED_AT_ONCE = 10
 
 
 class Consumer:
-    """Consumes from `queues`, at most `prefetch` unsettled deliveries each."""
+    """Consumes from `queues`, at most `prefetch` unsettled deliveries each, which may be held as long
+    as each queue's Holding says."""
 
     def __init__(
         self,
         settings: Settings,
         name: str,
-        queues: Sequence[str],
+        queues: Mapping[str, Holding | None],
         prefetch: int,
         on_arrivals: Callable[[list[Arrival]], None],
+        watchdog: Watchdog,
     ) -> None:
         self._settings = settings
         self._nodes = Nodes(settings, name)
         self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
+        self._holdings = queues
         self._undelivered = f"{name}.undelivered"
+        self._watchdog = watchdog
         self._prefetch = prefetch
         self._on_arrivals = on_arrivals
         self._arrivals: list[Arrival] = []
         self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self._cancelled = asyncio.Event()
+        self._cancelled: asyncio.Future[str]
 
-    async def start(self) -> None:
-        """Connect and consume. Raises BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch; from
-        then on a loss is mended for as long as it takes."""
+    async def start(self) -> asyncio.Task[None]:
+        """Connect and consume. Raises BrokerUnavailable, BrokerRefusedLogin, TopologyMismatch,
+        QueueNotFound; from then on a loss is mended by the task returned, which ends only by raising
+        ConsumingLost."""
         await self._open()
+        warn_of({q: h for q, h in self._holdings.items() if h}, self._version)
         self._keeping = asyncio.create_task(self._keep(), name="consumer")
+        return self._keeping
 
     async def _open(self) -> None:
-        self._cancelled.clear()
+        self._cancelled = asyncio.get_running_loop().create_future()
         self._connection = await self._nodes.connect()
         try:
             async with asyncio.timeout(OPENING):
@@ -78,45 +90,75 @@ class Consumer:
         await channel.basic_qos(prefetch_count=self._prefetch)
         self._channel = channel
         for tag, queue in self._queues.items():
-            await channel.basic_consume(queue, self._arrived, consumer_tag=tag)
+            wanted = consumer_arguments(self._holdings[queue], self._version, self._settings)
+            await _consuming(
+                queue,
+                channel.basic_consume(queue, self._arrived, consumer_tag=tag, arguments=wanted),
+            )
         await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
         shared = topology.Names(self._settings.namespace).undelivered
-        await channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
+        await _consuming(
+            shared, channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
+        )
+
+    @property
+    def _version(self) -> tuple[int, ...]:
+        transport = self._connection.transport if self._connection else None
+        return version_of(transport.connection.server_properties) if transport else ()
 
     async def _server_cancelled(self, frame: spec.Basic.Cancel) -> None:
-        log.warning(
-            "RabbitMQ cancelled the consumer of %s", self._queues.get(frame.consumer_tag or "")
-        )
-        self._cancelled.set()
+        if not self._cancelled.done():
+            self._cancelled.set_result(self._queues.get(frame.consumer_tag or "", "undelivered"))
+
+    # Losses --------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
         while True:
-            await self._until_lost()
-            log.warning("the consumer's connection to RabbitMQ is lost; connecting again")
-            await self._reopen()
+            log.warning("%s", await self._until_lost())
+            await self._restore()
             log.info("consuming again")
 
-    async def _until_lost(self) -> None:
+    async def _until_lost(self) -> str:
+        """What is lost, in words, as soon as anything is."""
         assert self._channel is not None
-        cancelled = asyncio.ensure_future(self._cancelled.wait())
         closed = asyncio.ensure_future(_closed(self._channel))
-        await asyncio.wait({cancelled, closed}, return_when=asyncio.FIRST_COMPLETED)
-        cancelled.cancel()
-        closed.cancel()
+        missed = asyncio.ensure_future(self._watchdog.until_missed())
+        try:
+            await asyncio.wait(
+                {self._cancelled, closed, missed}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if closed.done():
+                return f"the consumer's connection to RabbitMQ is lost; connecting again{closed.result()}"
+            if self._cancelled.done():
+                queue = self._cancelled.result()
+                return f"RabbitMQ has cancelled the consumer of {queue}; connecting again"
+            return f"RabbitMQ knows of no consumer of {missed.result()}; connecting again"
+        finally:
+            closed.cancel()
+            missed.cancel()
 
-    async def _reopen(self) -> None:
-        attempt = 0
-        while True:
-            await self._drop_connection()
-            try:
-                await self._open()
-                return
-            except Exception as error:
-                # Whatever it is, only trying again helps: a broker that restarts refuses logins and
-                # reports missing queues for a while.
-                log.warning("not consuming yet: %s", error)
-            await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
-            attempt += 1
+    async def _restore(self) -> None:
+        """Consume again. Raises ConsumingLost once that has been in vain for too long."""
+        reason: object = "it did not say why"
+        seconds = self._settings.restore_deadline
+        try:
+            async with asyncio.timeout(seconds):
+                for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
+                    await self._drop_connection()
+                    try:
+                        await self._open()
+                        return
+                    except Exception as error:
+                        # Whatever it is, only trying again helps: a broker that restarts refuses
+                        # logins and reports missing queues for a while.
+                        reason = error
+                        log.warning("not consuming yet: %s", error)
+                    await asyncio.sleep(pause)
+        except TimeoutError:
+            queues = ", ".join(self._queues.values())
+            raise ConsumingLost(queues=queues, seconds=seconds, reason=reason) from None
+
+    # Arrivals ------------------------------------------------------------------------------------
 
     async def _arrived(self, message: DeliveredMessage) -> None:
         method, channel = message.delivery, message.channel
@@ -181,5 +223,15 @@ class Consumer:
 _NO_JOB = Message(job_id="", task="", body=b"")
 
 
-async def _closed(channel: Channel) -> None:
+async def _closed(channel: Channel) -> str:
+    """Return once it is closed: what RabbitMQ said, for the end of a sentence."""
     await asyncio.wait({channel.closing})
+    error = None if channel.closing.cancelled() else channel.closing.exception()
+    return f": {error}" if isinstance(error, aiormq.AMQPError) else ""
+
+
+async def _consuming(queue: str, consume: Awaitable[object]) -> None:
+    try:
+        await consume
+    except aiormq.ChannelNotFoundEntity as error:
+        raise QueueNotFound(queue=queue) from error

@@ -9,7 +9,8 @@ from functools import partial
 
 from . import loops
 from .child_process import ChildSettings, spawn
-from .worker import EXIT_FORCED, Worker, WorkerSettings
+from .worker import EXIT_FORCED, Worker
+from .worker_settings import WorkerSettings
 
 
 def run_worker(mine: WorkerSettings, children: ChildSettings) -> None:

@@ -24,14 +24,15 @@ from warrener.records import JobStatus
 
 from . import loops
 from .child import Child
-from .child_pool import PoolBroken
 from .child_process import Child as ChildOfParent
 from .child_process import ChildSettings
+from .children import PoolBroken
 from .frames import FrameLink
 from .main_thread import MainThread
 from .outcomes import Outcome
 from .running import Runtime, run_job
-from .worker import EXIT_FORCED, Worker, WorkerSettings
+from .worker import EXIT_FORCED, Worker
+from .worker_settings import WorkerSettings
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

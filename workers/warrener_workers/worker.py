@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from warrener import transitions
@@ -22,16 +19,20 @@ from warrener.transitions import Runner
 
 from . import child_backend
 from .beating import Beating, first_presence
-from .child_pool import ChildPool, Spawn
+from .child_pool import ChildPool
 from .child_process import Child
+from .children import Spawn
 from .consumer import Consumer
 from .context import Context
 from .deliveries import Run
 from .frames import Frame, Kind
+from .holding import holdings
 from .intake import Intake
 from .outcomes import Lost, Outcome, Rerun, decide
 from .registry import Registry
 from .settlement import Settlement
+from .watchdog import Watchdog
+from .worker_settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -41,36 +42,6 @@ EXIT_FORCED = 130
 LIFELINE_BEAT = 0.1
 """Seconds between two signs of life to the children. They wait for one and a half of the worker's own
 beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What one worker is started with. `concurrency` counts slots per queue in each process."""
-
-    name: str
-    queues: Sequence[str]
-    concurrency: int = 4
-    processes: int = 1
-    pool: str = "processes"
-    prefetch: int | None = None
-    """Unsettled deliveries per queue; by default as many as there are slots."""
-
-    @property
-    def slots_per_child(self) -> int:
-        """Jobs that one child runs at once: prefetch counts per queue, so slots do as well."""
-        if self.pool == "solo":
-            return 1
-        return self.concurrency * len(self.queues)
-
-    @property
-    def prefetch_per_queue(self) -> int:
-        """Deliveries that RabbitMQ sends of one queue before any is settled."""
-        return self.prefetch or self.concurrency * self.processes
-
-
-def default_name() -> str:
-    """A worker's name when none is given: host and process."""
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Parts:
@@ -92,12 +63,14 @@ class Parts:
         self.board = PresenceBoard(self.settings, self.client.store)
         self.settlement = Settlement(self.context, self.client.publisher)
         self.intake = Intake(self.context, self.board, self.settlement, registry, dispatch)
+        held = holdings(registry.specs.values(), mine.queues, mine.turns, self.settings)
         self.consumer = Consumer(
             self.settings,
             f"warrener worker {mine.name}",
-            mine.queues,
+            {queue: held.get(queue) for queue in mine.queues},
             mine.prefetch_per_queue,
             self.intake.take,
+            Watchdog(self.settings, self.client.publisher, mine.queues),
         )
 
 
@@ -113,7 +86,12 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._charges: set[asyncio.Task[None]] = set()
         self._pool = ChildPool(
-            spawn, self, processes=mine.processes, slots=mine.slots_per_child, clock=clock
+            spawn,
+            self,
+            processes=mine.processes,
+            slots=mine.slots_per_child,
+            recycling=mine.recycling,
+            clock=clock,
         )
         self._parts: Parts
 
@@ -124,7 +102,7 @@ class Worker:
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until stop() is called. Raises PoolBroken when children do not start, and at the start
         QueueNameError, WorkerNameTaken, StoreUnavailable, BrokerUnavailable, BrokerRefusedLogin,
-        TopologyMismatch."""
+        TopologyMismatch, QueueNotFound; later ConsumingLost."""
         self._track(self._beat_children())
         try:
             registry = await self._pool.start()
@@ -149,11 +127,11 @@ class Worker:
         beat.add_done_callback(lambda _: beating.stop())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
-        await parts.consumer.start()
+        consuming = await parts.consumer.start()
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
         stopped = asyncio.ensure_future(self._stop.wait())
-        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken, beat}
+        first: set[asyncio.Future[Any]] = {stopped, self._pool.broken, beat, consuming}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if self._pool.broken.done():
@@ -161,6 +139,8 @@ class Worker:
         if beat.done():
             # Without a presence, others would take over what runs here.
             beat.result()
+        if consuming.done():
+            consuming.result()
 
     def _give_up(self, runs: list[Run]) -> None:
         self._pool.give_up(runs)

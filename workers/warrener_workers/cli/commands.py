@@ -9,6 +9,7 @@ import typer
 from warrener import (
     BrokerUnavailable,
     ConfigurationError,
+    ConsumingLost,
     JobNotFound,
     ResultError,
     StoreUnavailable,
@@ -17,7 +18,7 @@ from warrener import (
 )
 from warrener.imports import users_traceback
 
-from ..child_pool import PoolBroken
+from ..children import PoolBroken
 from . import api, dead, dev, dev_file, jobs, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
@@ -28,6 +29,7 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
     (JobNotFound, 5),
     (SubmissionError, 6),
     (ResultError, 7),
+    (ConsumingLost, 8),
     (WarrenerError, 1),
 ]
 """What a script can rely on: the first entry that fits the error."""

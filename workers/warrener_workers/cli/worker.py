@@ -9,8 +9,9 @@ import typer
 from .. import logs
 from ..child_process import ChildSettings
 from ..launch import run_worker
+from ..recycling import Recycling, can_measure
 from ..solo import run_solo
-from ..worker import WorkerSettings, default_name
+from ..worker_settings import WorkerSettings, default_name
 from .options import AppPath, LogFormat, LogLevel
 
 
@@ -31,6 +32,12 @@ def worker(
     prefetch: Annotated[
         int, typer.Option(min=0, help="Deliveries held per queue; 0 for as many as slots.")
     ] = 0,
+    max_jobs_per_child: Annotated[
+        int, typer.Option(min=0, help="Jobs after which a child process is replaced; 0 for never.")
+    ] = 0,
+    max_memory_per_child: Annotated[
+        int, typer.Option(min=0, help="Megabytes beyond which one is replaced; 0 for never.")
+    ] = 0,
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
 ) -> None:
@@ -40,6 +47,11 @@ def worker(
     if log_format not in ("text", "json"):
         raise typer.BadParameter("text or json", param_hint="--log-format")
     solo = pool == "solo"
+    if solo and (max_jobs_per_child or max_memory_per_child):
+        raise typer.BadParameter("a solo worker has no child to replace", param_hint="--pool")
+    if max_memory_per_child and not can_measure():
+        hint = "--max-memory-per-child"
+        raise typer.BadParameter("it needs Linux's /proc, which is not here", param_hint=hint)
     name = name or default_name()
     logs.configure(log_level, log_format, name)
     mine = WorkerSettings(
@@ -49,6 +61,7 @@ def worker(
         processes=1 if solo else processes,
         pool=pool,
         prefetch=prefetch or None,
+        recycling=Recycling(max_jobs_per_child or None, max_memory_per_child or None),
     )
     children = ChildSettings(app, name, mine.slots_per_child, log_level, log_format)
     if solo:

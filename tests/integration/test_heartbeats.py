@@ -1,0 +1,49 @@
+"""Whatever a task does to its process, the worker's connection stays the same one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warrener import State
+
+from . import yard as tasks
+from .conftest import QUEUE, Yard, until
+
+HEARTBEAT = 2
+LONG = 4.5 * HEARTBEAT
+"""Seconds. RabbitMQ closes a connection that has been silent for two heartbeats."""
+
+
+async def _connection(yard: Yard) -> tuple[str, int]:
+    """The broker's name of the consuming connection, with both ports, and when it was opened; once the
+    management API lists it."""
+    found: list[dict[str, Any]] = []
+
+    def listed() -> bool:
+        every = yard.rabbit.manage("GET", f"/api/vhosts/{yard.vhost}/connections")
+        found[:] = [one for one in every if _named(one).startswith("warrener worker")]
+        return bool(found) and "connected_at" in found[0]
+
+    await until(listed, "a listed connection")
+    [one] = found
+    assert one["timeout"] == HEARTBEAT
+    return one["name"], one["connected_at"]
+
+
+def _named(connection: dict[str, Any]) -> str:
+    name: str = connection.get("client_properties", {}).get("connection_name", "")
+    return name
+
+
+async def test_tasks_that_burn_or_block_do_not_cost_the_connection(yard: Yard) -> None:
+    async with yard.worker("-c", "2", WARRENER_HEARTBEAT=str(HEARTBEAT)) as worker:
+        before = await _connection(yard)
+        # One at a time, since a blocked loop would hold up what else is in its process.
+        for task in (tasks.burns, tasks.nap, tasks.block):
+            name = task.__name__
+            [status] = await yard.ended(await task.send(name, LONG))
+            assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+            assert yard.events(name) == [f"start {name}", f"end {name}"]
+        assert await _connection(yard) == before
+        assert "is lost" not in worker.log
+    assert await yard.waiting(QUEUE) == []

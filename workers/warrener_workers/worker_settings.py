@@ -1,0 +1,48 @@
+"""What one worker is started with."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .recycling import Recycling
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What one worker is started with. `concurrency` counts slots per queue in each process."""
+
+    name: str
+    queues: Sequence[str]
+    concurrency: int = 4
+    processes: int = 1
+    pool: str = "processes"
+    prefetch: int | None = None
+    """Unsettled deliveries per queue; by default as many as there are slots."""
+    recycling: Recycling = field(default_factory=Recycling)
+    """When child processes are replaced."""
+
+    @property
+    def slots_per_child(self) -> int:
+        """Jobs that one child runs at once: prefetch counts per queue, so slots do as well."""
+        if self.pool == "solo":
+            return 1
+        return self.concurrency * len(self.queues)
+
+    @property
+    def prefetch_per_queue(self) -> int:
+        """Deliveries that RabbitMQ sends of one queue before any is settled."""
+        return self.prefetch or self.concurrency * self.processes
+
+    @property
+    def turns(self) -> int:
+        """How many jobs may run one after another in a slot before a delivery has had its turn."""
+        return math.ceil(self.prefetch_per_queue / (self.concurrency * self.processes))
+
+
+def default_name() -> str:
+    """A worker's name when none is given: host and process."""
+    return f"{socket.gethostname()}-{os.getpid()}"
