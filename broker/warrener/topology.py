@@ -85,6 +85,10 @@ class Names:
     def dead_queue(self, queue: str) -> str:
         return f"{queue}.dead"
 
+    def moving(self, queue: str) -> str:
+        """Where the messages of a queue wait while it is declared anew (migrating.py)."""
+        return f"{self.jobs.removesuffix('.jobs')}.moving.{queue}"
+
 
 def check_queue_name(queue: str, namespace: str = "warrener") -> str:
     """The name itself. Raises QueueNameError for one that RabbitMQ's routing could not serve."""
@@ -198,21 +202,25 @@ async def declare(channel: Channel, topologies: Iterable[Topology]) -> None:
     then has closed the channel) when something exists with other arguments."""
     for topology in topologies:
         for exchange in topology.exchanges:
-            await _declaring(f"exchange {exchange.name}", _exchange(channel, exchange))
+            await exchange_as_declared(channel, exchange)
         for queue in topology.queues:
-            await _declaring(f"queue {queue.name}", _queue(channel, queue))
+            await queue_as_declared(channel, queue)
         for binding in topology.bindings:
             await _bind(channel, binding)
 
 
-async def _exchange(channel: Channel, exchange: Exchange) -> None:
-    await channel.exchange_declare(
+async def exchange_as_declared(channel: Channel, exchange: Exchange) -> None:
+    """Declare one exchange. Raises TopologyMismatch."""
+    declaration = channel.exchange_declare(
         exchange.name, exchange_type=exchange.type, durable=True, arguments=exchange.arguments
     )
+    await _declaring(f"exchange {exchange.name}", declaration)
 
 
-async def _queue(channel: Channel, queue: Queue) -> None:
-    await channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+async def queue_as_declared(channel: Channel, queue: Queue) -> None:
+    """Declare one queue. Raises TopologyMismatch."""
+    declaration = channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+    await _declaring(f"queue {queue.name}", declaration)
 
 
 async def _bind(channel: Channel, binding: Binding) -> None:

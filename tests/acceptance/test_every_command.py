@@ -24,6 +24,7 @@ from .shop import IDLE
 DOC = Path(__file__).parents[2] / "docs" / "errors.md"
 AWAY = 4
 NOT_FOUND = 5
+PROBLEM = 8
 STARTS = None
 """In the table below: what starts all the same, or brings its own servers, and has its own tests."""
 
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Exits] = {
     "dead replay": Exits((IDLE, "--all"), AWAY, AWAY),
     "dead show": Exits(("some-id",), NOT_FOUND, AWAY),
     "dev": Exits((), STARTS, STARTS),
+    "doctor": Exits(("--app", APP), PROBLEM, PROBLEM),
     "inspect active": Exits((), 0, AWAY),
     "job": Exits(("some-id",), NOT_FOUND, AWAY),
     "purge": Exits((IDLE, "--yes"), AWAY, AWAY),

@@ -19,7 +19,7 @@ from warrener import (
 from warrener.imports import users_traceback
 
 from ..children import PoolBroken
-from . import api, dead, dev, dev_file, jobs, queues, worker
+from . import api, dead, dev, dev_file, doctor, jobs, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -56,6 +56,7 @@ app.command("submit")(jobs.submit)
 app.command("job")(jobs.job)
 app.command("status")(jobs.status)
 app.add_typer(jobs.inspect, name="inspect")
+app.command("doctor")(doctor.doctor)
 app.command("queues")(queues.queues)
 app.command("purge")(queues.purge)
 app.add_typer(queues.topology_commands, name="topology")
