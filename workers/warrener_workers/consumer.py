@@ -14,8 +14,9 @@ from aiormq.channel import Channel
 
 from warrener import topology
 from warrener.connection import LOST, connect, open_channel
+from warrener.dead_letters import is_letter
 from warrener.errors import BrokerUnavailable
-from warrener.messages import Foreign, Malformed, Message, decode
+from warrener.messages import Foreign, Malformed, Message, Seal, decode
 from warrener.settings import Settings
 
 from . import undelivered
@@ -42,8 +43,11 @@ class Consumer:
         queues: Sequence[str],
         prefetch: int,
         on_arrivals: Callable[[list[Arrival]], None],
+        seal: Seal | None = None,
     ) -> None:
         self._settings = settings
+        self._names = topology.Names(settings.namespace)
+        self._seal = seal
         self._name = name
         self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
         self._undelivered = f"{name}.undelivered"
@@ -80,8 +84,9 @@ class Consumer:
         for tag, queue in self._queues.items():
             await channel.basic_consume(queue, self._arrived, consumer_tag=tag)
         await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
-        shared = topology.Names(self._settings.namespace).undelivered
-        await channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
+        await channel.basic_consume(
+            self._names.undelivered, self._came_back, consumer_tag=self._undelivered
+        )
 
     async def _server_cancelled(self, frame: spec.Basic.Cancel) -> None:
         log.warning(
@@ -123,7 +128,7 @@ class Consumer:
         assert isinstance(method, spec.Basic.Deliver)
         assert isinstance(channel, Channel)
         queue = self._queues[method.consumer_tag or ""]
-        found = decode(message.header.properties, message.body)
+        found = self._checked(decode(message.header.properties, message.body), queue)
         job = found if isinstance(found, Message) else _NO_JOB
         self._collect(Delivery(job, queue, method.delivery_tag or 0, channel), found)
 
@@ -133,12 +138,20 @@ class Consumer:
         assert isinstance(method, spec.Basic.Deliver)
         assert isinstance(channel, Channel)
         properties, namespace = message.header.properties, self._settings.namespace
+        found: Message | Foreign | Malformed
         found, queue, why = undelivered.read(
             method.routing_key or "", properties, message.body, namespace
         )
-        job = found if isinstance(found, Message) else _NO_JOB
         queue = queue or self._settings.default_queue
+        letter = isinstance(found, Message) and is_letter(found)
+        found = self._checked(found, self._names.dead_queue(queue) if letter else queue)
+        job = found if isinstance(found, Message) else _NO_JOB
         self._collect(Delivery(job, queue, method.delivery_tag or 0, channel, why), found)
+
+    def _checked(
+        self, found: Message | Foreign | Malformed, place: str
+    ) -> Message | Foreign | Malformed:
+        return found if self._seal is None else self._seal.check(found, place)
 
     def _collect(self, delivery: Delivery, found: Message | Foreign | Malformed) -> None:
         if not self._arrivals:

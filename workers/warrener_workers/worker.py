@@ -98,6 +98,7 @@ class Parts:
             mine.queues,
             mine.prefetch_per_queue,
             self.intake.take,
+            self.client.seal,
         )
 
 
