@@ -189,8 +189,8 @@ def _unfinished(letter: _Letter, status: JobStatus) -> bool:
 
 def _not_signed(letter: _Letter) -> str:
     return (
-        f"Letter {letter.facts.id!r} ({letter.facts.task!r}) stays: {letter.unsigned}. If you know where it "
-        f"comes from, replay it with --resign (over HTTP: resign)."
+        f"Letter {letter.facts.id!r} ({letter.facts.task!r}) stays: {letter.unsigned}. If you know where "
+        f"it comes from, replay it with --resign (over HTTP: resign)."
     )
 
 
