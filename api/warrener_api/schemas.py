@@ -142,6 +142,8 @@ class ReplayRequest(BaseModel):
     all: bool = False
     limit: Annotated[int, Field(ge=1, le=2**53)] | None = None
     dry_run: bool = False
+    resign: bool = False
+    """Replay those without a valid signature as well, signed anew."""
 
 
 class ReplayView(BaseModel):

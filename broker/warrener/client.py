@@ -11,7 +11,7 @@ from typing import Protocol
 from . import ids, transitions
 from .catalogue import Catalogue
 from .errors import IdempotencyConflict, PayloadTooLarge, StoreUnavailable, WarrenerError
-from .messages import Message
+from .messages import Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
 from .settings import Settings
@@ -83,6 +83,14 @@ def job_id_of(submission: Submission, scope: str) -> str:
     return ids.new_id()
 
 
+def _seal(settings: Settings) -> Seal | None:
+    if not settings.signing_keys.get_secret_value():
+        return None
+    from .signing import Signer  # an optional part
+
+    return Signer(settings)
+
+
 class Client:
     """Submits jobs and reads their records."""
 
@@ -96,7 +104,11 @@ class Client:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self.publisher: Publishes = publisher or Publisher(settings, "warrener producer", queues)
+        # What takes the publisher's place in tests signs nothing.
+        self.seal = None if publisher else _seal(settings)
+        self.publisher: Publishes = publisher or Publisher(
+            settings, "warrener producer", queues, self.seal
+        )
         self.store = store or Store(settings, open_client(settings), clock)
         self.catalogue = Catalogue(settings, self.store)
         self._waiter = Waiter(self.store)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from .messages import FAR_FUTURE_MS, OWN, Headers, Malformed, Message
+from .messages import BAD_SIGNATURE, FAR_FUTURE_MS, OWN, Headers, Malformed, Message
 from .publishing import Outgoing
 from .records import JobError
 from .settings import Settings
@@ -102,11 +102,17 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
 def bury_malformed(
     found: Malformed, queue: str, died: float, worker: str
 ) -> tuple[Outgoing, DeadLetter]:
-    """The same for a delivery that was no job."""
+    """The same for a delivery that was no job, or whose signature is not valid. Signed, such a letter would
+    be a job that anybody could have made."""
+    if found.unsigned is not None:
+        error = JobError("BadSignature", found.reason, "", BAD_SIGNATURE)
+        outgoing, letter = bury(found.unsigned, queue, Death(error, died, worker))
+        return replace(outgoing, refused=True), letter
     kept = {name: v for name, v in found.headers.items() if name not in OWN and name[:2] != "x-"}
     message = Message(found.job_id or "", found.task or "", found.body, created=died, extra=kept)
     error = JobError("MalformedMessage", found.reason, "", "malformed")
-    return bury(message, queue, Death(error, died, worker))
+    outgoing, letter = bury(message, queue, Death(error, died, worker))
+    return replace(outgoing, refused=True), letter
 
 
 def read(message: Message, queue: str) -> DeadLetter:
@@ -158,17 +164,21 @@ def is_letter(message: Message) -> bool:
     return f"{_PREFIX}id" in message.extra
 
 
+def unburied(message: Message) -> Message:
+    """The very attempt of which this is the letter."""
+    extra = {name: value for name, value in message.extra.items() if not name.startswith(_PREFIX)}
+    return replace(message, extra=extra)
+
+
 def revive(message: Message) -> Message:
     """The job of a dead letter, ready for its queue: attempts start afresh, one generation later."""
-    extra = {name: value for name, value in message.extra.items() if not name.startswith(_PREFIX)}
     return replace(
-        message,
+        unburied(message),
         attempt=1,
         generation=message.generation + 1,
         due=None,
         parks=0,
         waiting_since=None,
-        extra=extra,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from aiormq import spec
 
@@ -17,6 +17,8 @@ from .ids import is_job_id
 
 CONTENT_TYPE = "application/json"
 PERSISTENT = 2
+BAD_SIGNATURE = "bad_signature"
+"""The reason of dead letters that were not signed as they must be."""
 UNREADABLE = "unreadable"
 """The content type of a message whose properties could not be decoded (see reading.py)."""
 
@@ -66,6 +68,8 @@ class Malformed:
     headers: Headers
     job_id: str | None = None
     task: str | None = None
+    unsigned: Message | None = None
+    """The job that it would be, if its signature were valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,18 @@ class Foreign:
     """A job from another client that gave it no id: it is adopted, by publishing it again with one."""
 
     message: Message
+
+
+class Seal(Protocol):
+    """What makes messages such that nobody else can: see signing.py. `place` is a queue."""
+
+    def seal(self, message: Message, place: str) -> Message:
+        """The message, signed for that queue."""
+
+    def check(
+        self, found: Message | Foreign | Malformed, place: str
+    ) -> Message | Foreign | Malformed:
+        """What was found in that queue, or a Malformed if its signature is not valid there."""
 
 
 OWN = ("attempt", "generation", "due", "parks", "waiting_since")
@@ -87,11 +103,11 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
         "generation": message.generation,
     }
     if message.due is not None:
-        headers["due"] = _to_ms(message.due)
+        headers["due"] = to_ms(message.due)
     if message.parks:
         headers["parks"] = message.parks
     if message.waiting_since is not None:
-        headers["waiting_since"] = _to_ms(message.waiting_since)
+        headers["waiting_since"] = to_ms(message.waiting_since)
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
@@ -163,7 +179,8 @@ FAR_FUTURE_MS = 253_402_300_800_000
 """The year 10000, after which Python's datetime ends."""
 
 
-def _to_ms(seconds: float) -> int:
+def to_ms(seconds: float) -> int:
+    """Unix seconds as headers have them."""
     # A whole number: pamqp writes a Python float as AMQP's 32-bit one, which is wrong by a minute for
     # a time of today.
     return min(round(seconds * 1000), FAR_FUTURE_MS - 1)

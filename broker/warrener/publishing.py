@@ -27,7 +27,7 @@ from .errors import (
     WarrenerError,
 )
 from .lanes import Lanes
-from .messages import Message, encode
+from .messages import Message, Seal, encode
 from .settings import Settings
 
 IN_FLIGHT = 1000
@@ -45,6 +45,8 @@ class Outgoing:
     queue: str
     delay: float = 0.0
     dead: bool = False
+    refused: bool = False
+    """True for the letter of what nobody has vouched for: it is not signed."""
 
 
 def check(outgoing: Outgoing, settings: Settings) -> None:
@@ -80,8 +82,11 @@ class Publisher:
     """Publishes on a link of its own: a broker's alarm blocks connections that publish, and must not
     stop acknowledgements."""
 
-    def __init__(self, settings: Settings, name: str, queues: Iterable[str]) -> None:
+    def __init__(
+        self, settings: Settings, name: str, queues: Iterable[str], seal: Seal | None = None
+    ) -> None:
         self._settings = settings
+        self._seal = seal
         self._names = topology.Names(settings.namespace)
         self._own = sorted(set(queues))
         self._known = set(self._own) if settings.declare else set()
@@ -119,7 +124,7 @@ class Publisher:
                     message.body,
                     exchange=exchange,
                     routing_key=key,
-                    properties=encode(message),
+                    properties=encode(self._sealed(outgoing)),
                     mandatory=True,
                     # The confirm says more than a drained socket, and waiting for the drain would
                     # let only one publish at a time through the channel's lock.
@@ -158,6 +163,13 @@ class Publisher:
         if outgoing.dead:
             return self._names.dead, outgoing.queue
         return topology.route(self._names, outgoing.queue, outgoing.delay)
+
+    def _sealed(self, outgoing: Outgoing) -> Message:
+        message, queue = outgoing.message, outgoing.queue
+        if self._seal is None or outgoing.refused:
+            return message
+        # A letter is signed for its dead queue, so that it is no job when somebody copies it from there.
+        return self._seal.seal(message, self._names.dead_queue(queue) if outgoing.dead else queue)
 
     async def _require(self, queue: str) -> None:
         # The ladder takes any routing key, so that a delayed job for a queue that does not exist

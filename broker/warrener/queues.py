@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aiormq.abc import DeliveredMessage
+
 from . import topology, transitions
 from .client import Client
 from .errors import QueueNotFound
-from .messages import Message, decode
+from .messages import Foreign, Malformed, Message, decode
 from .taking import one_pass
 
 
@@ -30,7 +32,8 @@ class PurgeReport:
     revoked: int = 0
     dropped: int = 0
     kept: int = 0
-    """Second copies of jobs that run: they may be the only ones to survive their worker."""
+    """Second copies of jobs that run: they may be the only ones to survive their worker. And what is not
+    signed as it must be: it says nothing of the job that it names, and workers dead-letter it."""
 
 
 class Queues:
@@ -73,12 +76,14 @@ class Queues:
         publisher, settings = self._client.publisher, self._client.settings
         async with one_pass(publisher, settings, queue, alone=False) as one:
             async for group in one.groups():
-                found = [decode(message.header.properties, message.body) for message in group]
+                found = [self._read(message, queue) for message in group]
                 jobs = [job for job in found if isinstance(job, Message)]
                 answers = await self._revoke(jobs)
                 keep = []
                 for delivered, job in zip(group, found, strict=True):
                     answer = answers.get(id(job), b"missing")
+                    if isinstance(job, Malformed) and job.unsigned is not None:
+                        answer = b"unchanged"
                     if answer == b"unchanged":
                         keep.append(delivered)
                     report.revoked += answer == b"revoked"
@@ -86,6 +91,10 @@ class Queues:
                 report.kept += len(keep)
                 await one.settle(group, keep)
         return report
+
+    def _read(self, delivered: DeliveredMessage, queue: str) -> Message | Foreign | Malformed:
+        found, seal = decode(delivered.header.properties, delivered.body), self._client.seal
+        return found if seal is None else seal.check(found, queue)
 
     async def _revoke(self, jobs: list[Message]) -> dict[int, bytes]:
         settings, now = self._client.settings, self._client.clock()

@@ -15,9 +15,9 @@ from aiormq.abc import DeliveredMessage
 
 from . import topology, transitions
 from .client import Client
-from .dead_letters import DeadLetter, DeadLetterIndex, read, revive
+from .dead_letters import DeadLetter, DeadLetterIndex, read, revive, unburied
 from .errors import ConfigurationError, WarrenerError
-from .messages import Malformed, Message, decode
+from .messages import BAD_SIGNATURE, Malformed, Message, Seal, decode
 from .publishing import Outgoing
 from .records import JobStatus
 from .states import State
@@ -67,9 +67,11 @@ class ReplayReport:
 
 
 class _Letter:
-    """One message of the dead queue, read."""
+    """One message of the dead queue, read. `unsigned` says what is wrong with its signature."""
 
-    def __init__(self, delivered: DeliveredMessage, queue: str) -> None:
+    def __init__(
+        self, delivered: DeliveredMessage, queue: str, seal: Seal | None, place: str
+    ) -> None:
         found = decode(delivered.header.properties, delivered.body)
         self.delivered = delivered
         self.message = found if isinstance(found, Message) else None
@@ -80,6 +82,13 @@ class _Letter:
             self.facts = read(stand_in, queue)
         else:
             self.facts = read(self.message or found.message, queue)  # type: ignore[union-attr]
+        checked = found if seal is None else seal.check(found, place)
+        self.unsigned = checked.reason if isinstance(checked, Malformed) else ""
+
+    @property
+    def unclaimed(self) -> bool:
+        """True if a worker refused it without looking at its job's record."""
+        return bool(self.unsigned) and self.facts.reason == BAD_SIGNATURE
 
 
 class Replayer:
@@ -93,17 +102,30 @@ class Replayer:
         self.index = DeadLetterIndex(client.settings, client.store)
 
     async def replay(
-        self, queue: str, selection: Selection, *, limit: int | None = None, dry_run: bool = False
+        self,
+        queue: str,
+        selection: Selection,
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        resign: bool = False,
     ) -> ReplayReport:
         """Replay what is selected of the dead queue of `queue`, at most `limit` letters; the rest stays,
-        in its order. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
+        in its order. Letters without a valid signature, where there should be one, stay as well unless
+        told to `resign`. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
         report = ReplayReport(queue)
         dead_queue = self._names.dead_queue(queue)
         async with self._passes(dead_queue) as one:
             async for group in one.groups():
-                letters = [_Letter(delivered, queue) for delivered in group]
+                seal = self._client.seal
+                letters = [_Letter(delivered, queue, seal, dead_queue) for delivered in group]
                 report.seen += len(letters)
-                chosen = self._choose(letters, selection, limit, report)
+                chosen = [o for o in letters if o.message is not None and selection.takes(o.facts)]
+                if not resign:
+                    report.failed += [_not_signed(letter) for letter in chosen if letter.unsigned]
+                    chosen = [letter for letter in chosen if not letter.unsigned]
+                if limit is not None:
+                    chosen = chosen[: max(0, limit - report.replayed)]
                 report.kept += len(letters) - len(chosen)
                 gone: list[_Letter] = []
                 if dry_run:
@@ -114,28 +136,22 @@ class Replayer:
                 await one.settle(group, keep)
         return report
 
-    def _choose(
-        self, letters: list[_Letter], selection: Selection, limit: int | None, report: ReplayReport
-    ) -> list[_Letter]:
-        chosen = [o for o in letters if o.message is not None and selection.takes(o.facts)]
-        if limit is not None:
-            chosen = chosen[: max(0, limit - report.replayed)]
-        return chosen
-
     async def _revive(
         self, queue: str, letters: Sequence[_Letter], report: ReplayReport
     ) -> list[_Letter]:
         """Those of the letters that the dead queue need not keep any longer."""
         store = self._client.store
         statuses = await store.statuses([one.facts.job_id for one in letters]) if letters else []
-        pairs = list(zip(letters, statuses, strict=True))
+        # The record of a job that no worker has looked at says nothing of this letter.
+        pairs = [p for p in zip(letters, statuses, strict=True) if not p[0].unclaimed]
         moved_on = [one for one, status in pairs if status and _moved_on(one, status)]
         unfinished = {one: status for one, status in pairs if status and _unfinished(one, status)}
         due = [one for one in letters if one not in moved_on and one not in unfinished]
         faults = await self._publish(queue, due)
         done = [one for one, fault in zip(due, faults, strict=True) if fault is None]
-        if done:
-            await store.apply([transitions.replay(_job(one), queue) for one in done])
+        moves = [transitions.replay(_job(one), queue) for one in done if not one.unclaimed]
+        if moves:
+            await store.apply(moves)
         report.already += len(moved_on)
         report.replayed += len(done)
         report.job_ids += [one.facts.job_id for one in done]
@@ -146,7 +162,9 @@ class Replayer:
         return gone
 
     async def _publish(self, queue: str, letters: Sequence[_Letter]) -> list[WarrenerError | None]:
-        outgoing = [Outgoing(revive(_job(letter)), queue) for letter in letters]
+        outgoing = [
+            Outgoing((unburied if one.unclaimed else revive)(_job(one)), queue) for one in letters
+        ]
         return await self._client.publisher.publish_many(outgoing)
 
 
@@ -167,6 +185,13 @@ def _unfinished(letter: _Letter, status: JobStatus) -> bool:
     """True if the record knows nothing of this death. The letter may be all there is of the job, so it
     is not dropped; and the job may be running, so it is not published beside that."""
     return status.generation == letter.facts.generation and not status.is_terminal
+
+
+def _not_signed(letter: _Letter) -> str:
+    return (
+        f"Letter {letter.facts.id!r} ({letter.facts.task!r}) stays: {letter.unsigned}. If you know where "
+        f"it comes from, replay it with --resign (over HTTP: resign)."
+    )
 
 
 def _still_open(status: JobStatus) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,11 @@ from yarl import URL
 
 from .errors import ConfigurationError
 
+SIGNING_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}:[^\s,]{16,}")
+SIGNING_KEY_RULE: LiteralString = (
+    "it must be id:secret, or several joined by commas; an id has 1 to 32 letters, digits, - and _, a "
+    "secret 16 characters or more, such as `openssl rand -hex 32` prints"
+)
 SCHEMES = {"amqp_url": ("amqp", "amqps"), "redis_url": ("redis", "rediss", "unix")}
 # Only before a URL: a password may hold a comma.
 _BETWEEN_URLS = re.compile(r"\s*,\s*(?=amqps?://)")
@@ -29,6 +34,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Prefix of every exchange, shared queue and Redis key."""
+    signing_keys: SecretStr = SecretStr("")
+    """`id:secret,id:secret`: the first key signs messages, and what none has signed does not run. Empty:
+    nothing is signed."""
     default_queue: str = Field("default", min_length=1)
     queue_type: Literal["quorum", "classic"] = "quorum"
     declare: bool = True
@@ -71,6 +79,18 @@ class Settings(BaseSettings):
                 which = "it" if len(urls) == 1 else f"URL {number} of {len(urls)}"
                 wanted = " or ".join(f"{scheme}://" for scheme in schemes)
                 raise PydanticCustomError("url", f"{which} must be a URL that begins with {wanted}")
+        return value
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        pairs = [pair.strip() for pair in text.split(",")] if text else []
+        # Said without what was given: it may be a secret.
+        if not all(SIGNING_KEY.fullmatch(pair) for pair in pairs):
+            raise PydanticCustomError("keys", SIGNING_KEY_RULE)
+        if len({pair.partition(":")[0] for pair in pairs}) < len(pairs):
+            raise PydanticCustomError("keys", "it has the same key id twice")
         return value
 
     @property

@@ -17,8 +17,9 @@ from aiormq.channel import Channel
 
 from warrener import topology
 from warrener.connection import LOST, Nodes, open_channel
+from warrener.dead_letters import is_letter
 from warrener.errors import BrokerUnavailable, ConsumingLost, QueueNotFound
-from warrener.messages import Foreign, Malformed, Message, decode
+from warrener.messages import Foreign, Malformed, Message, Seal, decode
 from warrener.settings import Settings
 
 from . import undelivered
@@ -49,8 +50,11 @@ class Consumer:
         prefetch: int,
         on_arrivals: Callable[[list[Arrival]], None],
         watchdog: Watchdog,
+        seal: Seal | None = None,
     ) -> None:
         self._settings = settings
+        self._names = topology.Names(settings.namespace)
+        self._seal = seal
         self._nodes = Nodes(settings, name)
         self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
         self._holdings = queues
@@ -96,7 +100,7 @@ class Consumer:
                 channel.basic_consume(queue, self._arrived, consumer_tag=tag, arguments=wanted),
             )
         await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
-        shared = topology.Names(self._settings.namespace).undelivered
+        shared = self._names.undelivered
         await _consuming(
             shared, channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
         )
@@ -165,7 +169,7 @@ class Consumer:
         assert isinstance(method, spec.Basic.Deliver)
         assert isinstance(channel, Channel)
         queue = self._queues[method.consumer_tag or ""]
-        found = decode(message.header.properties, message.body)
+        found = self._checked(decode(message.header.properties, message.body), queue)
         job = found if isinstance(found, Message) else _NO_JOB
         self._collect(Delivery(job, queue, method.delivery_tag or 0, channel), found)
 
@@ -175,12 +179,20 @@ class Consumer:
         assert isinstance(method, spec.Basic.Deliver)
         assert isinstance(channel, Channel)
         properties, namespace = message.header.properties, self._settings.namespace
+        found: Message | Foreign | Malformed
         found, queue, why = undelivered.read(
             method.routing_key or "", properties, message.body, namespace
         )
-        job = found if isinstance(found, Message) else _NO_JOB
         queue = queue or self._settings.default_queue
+        letter = isinstance(found, Message) and is_letter(found)
+        found = self._checked(found, self._names.dead_queue(queue) if letter else queue)
+        job = found if isinstance(found, Message) else _NO_JOB
         self._collect(Delivery(job, queue, method.delivery_tag or 0, channel, why), found)
+
+    def _checked(
+        self, found: Message | Foreign | Malformed, place: str
+    ) -> Message | Foreign | Malformed:
+        return found if self._seal is None else self._seal.check(found, place)
 
     def _collect(self, delivery: Delivery, found: Message | Foreign | Malformed) -> None:
         if not self._arrivals:

@@ -12,7 +12,7 @@ from warrener import Settings, Warrener
 from warrener.catalogue import CatalogueEntry
 from warrener.retry import Backoff
 
-SECRETS = ("amqp_url", "redis_url")
+SECRETS = ("amqp_url", "redis_url", "signing_keys")
 
 
 @dataclass(frozen=True, slots=True)

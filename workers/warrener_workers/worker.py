@@ -71,6 +71,7 @@ class Parts:
             mine.prefetch_per_queue,
             self.intake.take,
             Watchdog(self.settings, self.client.publisher, mine.queues),
+            self.client.seal,
         )
 
 

@@ -69,7 +69,7 @@ def routes(app: Warrener) -> APIRouter:
             frozenset(wanted.ids), wanted.task, wanted.cause, wanted.reason, wanted.all
         )
         report = await Replayer(client).replay(
-            queue, selection, limit=wanted.limit, dry_run=wanted.dry_run
+            queue, selection, limit=wanted.limit, dry_run=wanted.dry_run, resign=wanted.resign
         )
         return ReplayView(
             queue=report.queue,

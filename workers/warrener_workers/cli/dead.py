@@ -108,13 +108,19 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    resign: Annotated[
+        bool,
+        typer.Option("--resign", help="Sign and replay those without a valid signature as well."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Publish dead letters to their queue again; what is not selected stays."""
     selection = Selection(frozenset(id or []), task, cause, reason, everything)
 
     async def call(_: Warrener, client: Client) -> ReplayReport:
-        return await Replayer(client).replay(queue, selection, limit=limit, dry_run=dry_run)
+        return await Replayer(client).replay(
+            queue, selection, limit=limit, dry_run=dry_run, resign=resign
+        )
 
     report = with_client(app, call)
     if json:

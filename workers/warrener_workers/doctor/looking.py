@@ -15,7 +15,7 @@ from aiormq.channel import Channel
 from redis.exceptions import RedisError
 
 from warrener.client import Client
-from warrener.connection import LOST, connect, open_channel
+from warrener.connection import LOST, Nodes, open_channel
 from warrener.errors import BrokerUnavailable, StoreUnavailable, TopologyMismatch
 from warrener.presence import PresenceBoard
 from warrener.settings import Settings
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 async def look_at_broker(settings: Settings, wanted: Topology, management: str) -> BrokerFacts:
     """What is there of what is wanted. Raises BrokerUnavailable, BrokerRefusedLogin."""
-    connection = await connect(settings, "warrener doctor")
+    connection = await Nodes(settings, "warrener doctor").connect()
     try:
         properties = _properties(connection)
         seen = await _Look(connection).all(wanted)
