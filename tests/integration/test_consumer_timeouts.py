@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from warrener import State
+from warrener_workers.consumer import Arrival, Consumer
+from warrener_workers.holding import Holding
 from warrener_workers.nodes import RabbitNode
+from warrener_workers.watchdog import Watchdog
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard, until
@@ -70,7 +73,9 @@ application:set_env(rabbit, channel_tick_interval, {tick}).
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_timeout_that_fires_costs_no_job_and_none_runs_twice(yard: Yard) -> None:
+async def test_a_timeout_of_the_broker_that_fires_costs_no_job_and_none_runs_twice(
+    yard: Yard,
+) -> None:
     if _version(yard.rabbit) >= TAKES_ARGUMENT:
         pytest.skip("here the worker asks for a timeout that does not fire")
     async with yard.worker("-c", "3") as worker:
@@ -86,4 +91,28 @@ async def test_a_timeout_that_fires_costs_no_job_and_none_runs_twice(yard: Yard)
         await worker.says("acknowledged without running", times=2)
     for name in ("a", "b", "meanwhile"):
         assert yard.events(name) == [f"start {name}", f"end {name}"]
+    assert await yard.waiting(QUEUE) == []
+
+
+async def test_a_timeout_of_the_consumer_that_fires_is_survived(yard: Yard) -> None:
+    """From 4.3 on RabbitMQ then cancels the consumer, and leaves its channel open."""
+    if _version(yard.rabbit) < TAKES_ARGUMENT:
+        pytest.skip("a consumer cannot ask for a timeout here")
+    settings, arrivals = yard.app.settings, list[Arrival]()
+    watchdog = Watchdog(settings, yard.client.publisher, [QUEUE])
+    short = {QUEUE: Holding("any", 1.0, 1.0)}
+    consumer = Consumer(settings, "consumer", short, 5, arrivals.extend, watchdog)
+    await consumer.start()
+    try:
+        await tasks.run.send("a")
+        await until(lambda: len(arrivals) == 2, "a second delivery")
+        (first, _), (second, _) = arrivals
+        assert (first.stale, second.stale) == (True, False)
+        assert first.message.job_id == second.message.job_id
+        await second.acknowledge()
+        await tasks.run.send("b")
+        await until(lambda: len(arrivals) == 3, "the next job")
+        await arrivals[2][0].acknowledge()
+    finally:
+        await consumer.close()
     assert await yard.waiting(QUEUE) == []
