@@ -125,6 +125,15 @@ async def test_messages_that_nobody_takes_are_named(yard: Yard) -> None:
     assert found[f"queue {QUEUE} has no consumer"]["level"] == "warning"
 
 
+async def test_a_migration_that_is_half_way_is_named(yard: Yard) -> None:
+    await declared(yard)
+    async with yard.client.publisher.own_channel() as channel:
+        await channel.queue_declare(f"warrener.moving.{QUEUE}", durable=True)
+    code, found = await doctor(yard)
+    assert code == PROBLEM
+    assert f"migrate {QUEUE}" in found[f"the migration of {QUEUE} is half-way"]["remedy"]
+
+
 @pytest.mark.parametrize(
     "url, why",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,7 +21,14 @@ from warrener.errors import BrokerUnavailable, StoreUnavailable, TopologyMismatc
 from warrener.presence import PresenceBoard
 from warrener.settings import Settings
 from warrener.store import Store
-from warrener.topology import Exchange, Queue, Topology, exchange_as_declared, queue_as_declared
+from warrener.topology import (
+    Exchange,
+    Names,
+    Queue,
+    Topology,
+    exchange_as_declared,
+    queue_as_declared,
+)
 
 from .broker import BrokerFacts, Managed
 from .management import Management, NotManaged, guessed
@@ -34,7 +42,7 @@ async def look_at_broker(settings: Settings, wanted: Topology, management: str) 
     connection = await connect(settings, "warrener doctor")
     try:
         properties = _properties(connection)
-        seen = await _Look(connection).all(wanted)
+        seen = await _Look(connection, Names(settings.namespace)).all(wanted)
         managed, why = await _ask(settings, management, str(properties.get("cluster_name", "")))
     except LOST as error:
         raise BrokerUnavailable(
@@ -49,6 +57,7 @@ async def look_at_broker(settings: Settings, wanted: Topology, management: str) 
         seen.missing,
         seen.differing,
         seen.refused,
+        seen.aside,
         managed,
         why,
     )
@@ -66,14 +75,16 @@ def _properties(connection: AbstractConnection) -> dict[str, Any]:
 class _Look:
     """Looks at one object after another; a refusal closes the channel, and the next gets a new one."""
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: AbstractConnection, names: Names) -> None:
         self._connection = connection
+        self._names = names
         self._channel: Channel | None = None
         self.ready: dict[str, int] = {}
         self.consumers: dict[str, int] = {}
         self.missing: list[str] = []
         self.differing: list[str] = []
         self.refused: list[str] = []
+        self.aside: dict[str, int] = {}
 
     async def all(self, wanted: Topology) -> _Look:
         for exchange in wanted.exchanges:
@@ -90,7 +101,14 @@ class _Look:
             if found is not None:
                 self.ready[queue.name] = found.message_count or 0
                 self.consumers[queue.name] = found.consumer_count or 0
+        for queue in wanted.queues:
+            await self._is_aside(queue.name)
         return self
+
+    async def _is_aside(self, queue: str) -> None:
+        with suppress(aiormq.ChannelNotFoundEntity, aiormq.ChannelAccessRefused):
+            found = await _passive_queue(self._names.moving(queue), await self._open())
+            self.aside[queue] = found.message_count or 0
 
     async def _exists(
         self,
