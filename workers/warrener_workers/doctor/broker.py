@@ -45,6 +45,8 @@ class BrokerFacts:
     refused: list[str] = field(default_factory=list)
     aside: Mapping[str, int] = field(default_factory=dict)
     """Messages that a migration has put aside, by the queue that they belong to."""
+    gone: frozenset[str] = frozenset()
+    """Queues that records name and that do not exist."""
     managed: Managed | None = None
     unmanaged: str = ""
     """Why there is nothing from the management API."""
@@ -99,6 +101,19 @@ def unconsumed(facts: BrokerFacts, queues: Sequence[str], namespace: str) -> lis
             why = f"{ready} message(s) wait, and nobody consumes it"
             found.append(warning(f"queue {queue} has no consumer", why, "Start a worker for it."))
     return found
+
+
+def orphans(facts: BrokerFacts, unfinished: Mapping[str, int]) -> list[Finding]:
+    """Unfinished jobs whose queue does not exist. Their messages may still be in the delay ladder, where
+    nobody can look for them, so that nothing is concluded from it."""
+    return [
+        problem(
+            f"{unfinished[queue]} unfinished job(s) of the queue {queue}, which does not exist",
+            "if it was deleted, so were the jobs that waited in it; delayed ones end as undelivered",
+            "Declare it (start its worker), and send the jobs that do not end again, under new ids.",
+        )
+        for queue in sorted(facts.gone)
+    ]
 
 
 def managed(seen: Managed, wanted: Topology, namespace: str) -> list[Finding]:
