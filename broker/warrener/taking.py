@@ -98,17 +98,33 @@ class Pass:
         All in one acknowledgement: of many, a channel that closes loses those that a quorum queue has
         not taken yet (seen on 3.10.8: the last 17 of 50), and the messages would be there twice.
         """
+        await self._publish_and_acknowledge(group, keep, lambda _: ("", self._queue))
+
+    async def hand_on(
+        self, group: list[DeliveredMessage], where: Callable[[DeliveredMessage], tuple[str, str]]
+    ) -> None:
+        """Done with this group: all are published to the exchange and key that `where` says, and once
+        that is confirmed, acknowledged here."""
+        await self._publish_and_acknowledge(group, group, where)
+
+    async def _publish_and_acknowledge(
+        self,
+        group: list[DeliveredMessage],
+        publish: Iterable[DeliveredMessage],
+        where: Callable[[DeliveredMessage], tuple[str, str]],
+    ) -> None:
         # A broker that is out of memory or disk confirms nothing until it has some again.
         async with asyncio.timeout(self._seconds):
-            await asyncio.gather(*map(self._put_back, keep))
+            await asyncio.gather(*(self._publish(one, *where(one)) for one in publish))
         await self._channel.basic_ack(group[-1].delivery_tag or 0, multiple=True, wait=False)
 
-    async def _put_back(self, delivered: DeliveredMessage) -> None:
+    async def _publish(self, delivered: DeliveredMessage, exchange: str, key: str) -> None:
         properties = copy(delivered.header.properties)
         properties.message_id = uuid.uuid4().hex
         await self._channel.basic_publish(
             delivered.body,
-            routing_key=self._queue,
+            exchange=exchange,
+            routing_key=key,
             properties=properties,
             mandatory=True,
             # As in publishing.py: the confirm says more than a drained socket.
@@ -120,20 +136,17 @@ class Pass:
 async def one_pass(
     publisher: Publishes, settings: Settings, queue: str, *, alone: bool
 ) -> AsyncIterator[Pass]:
-    """Go through what the queue holds now; with `alone`, no other such pass does so meanwhile. What is
-    not settled when it ends goes back.
+    """Go through what the queue holds now; no other pass does so meanwhile, and with `alone`, nobody
+    else consumes it either. What is not settled when it ends goes back.
 
     Raises QueueNotFound, QueueBusy, BrokerUnavailable, ConfigurationError.
     """
     if await publisher.depth(queue) is None:
         raise QueueNotFound(queue=queue)
     try:
-        async with AsyncExitStack() as stack:
-            channel = await stack.enter_async_context(publisher.own_channel())
-            while alone and not await _locked(channel, settings, queue):
-                channel = await stack.enter_async_context(publisher.own_channel())
-            if alone and await _consumed(publisher, queue):
-                raise QueueBusy(queue=queue)
+        async with locked(publisher, settings, queue) as channel:
+            if alone:
+                await require_no_consumers(publisher, queue)
             yield Pass(channel, queue, settings.publish_timeout)
     except LOST as error:
         raise BrokerUnavailable(
@@ -141,6 +154,23 @@ async def one_pass(
             reason=error,
             fate="What the pass has done stays done: run it again for the rest.",
         ) from error
+
+
+@asynccontextmanager
+async def locked(publisher: Publishes, settings: Settings, queue: str) -> AsyncIterator[Channel]:
+    """A channel of one's own that keeps all other passes out of the queue. Raises QueueBusy."""
+    async with AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(publisher.own_channel())
+        while not await _locked(channel, settings, queue):
+            channel = await stack.enter_async_context(publisher.own_channel())
+        yield channel
+
+
+async def require_no_consumers(publisher: Publishes, queue: str) -> None:
+    """Return if nobody consumes the queue, or if there is none. Raises QueueBusy."""
+    found = await publisher.depth(queue)
+    if found is not None and found.consumer_count:
+        raise QueueBusy(queue=queue)
 
 
 async def _locked(channel: Channel, settings: Settings, queue: str) -> bool:
@@ -170,11 +200,6 @@ async def _locked(channel: Channel, settings: Settings, queue: str) -> bool:
             f"out of {queue}: give the user configure and read permissions for that name"
         ) from error
     return True
-
-
-async def _consumed(publisher: Publishes, queue: str) -> bool:
-    found = await publisher.depth(queue)
-    return found is not None and bool(found.consumer_count)
 
 
 async def _nothing(_: DeliveredMessage) -> None:

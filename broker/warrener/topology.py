@@ -126,7 +126,7 @@ def shared(settings: Settings) -> Topology:
             Exchange(names.jobs, "topic"),
             Exchange(names.dead, "direct", caught),
         ),
-        queues=(Queue(names.undelivered, _kept(settings)),),
+        queues=(Queue(names.undelivered, kept(settings)),),
         bindings=(Binding(names.undelivered, "", queue=names.undelivered),),
     )
 
@@ -170,7 +170,7 @@ def grave(settings: Settings, queue: str) -> Topology:
     dead = names.dead_queue(queue)
     return Topology(
         exchanges=(),
-        queues=(Queue(dead, _kept(settings)),),
+        queues=(Queue(dead, kept(settings)),),
         bindings=(Binding(names.dead, queue, queue=dead),),
     )
 
@@ -193,7 +193,8 @@ def _limits(settings: Settings) -> dict[str, Any]:
     return {} if settings.queue_type == "classic" else {"x-delivery-limit": NO_DELIVERY_LIMIT}
 
 
-def _kept(settings: Settings) -> dict[str, Any]:
+def kept(settings: Settings) -> dict[str, Any]:
+    """Arguments of a queue whose messages stay until someone takes them."""
     return {"x-queue-type": settings.queue_type, **_limits(settings)}
 
 

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Exits] = {
     "status": Exits((), 0, AWAY),
     "submit": Exits(("--app", APP, "shop.add", "a=1", "--wait"), AWAY, AWAY),
     "topology declare": Exits(("--app", APP), AWAY, 0),
+    "topology migrate": Exits((IDLE,), AWAY, AWAY),
     "topology show": Exits(("--app", APP), 0, 0),
     "worker": Exits((IDLE, "--app", APP), AWAY, AWAY),
 }

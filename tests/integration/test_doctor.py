@@ -13,6 +13,7 @@ import redis
 from warrener import topology
 from warrener_workers.nodes import RedisNode, private_redis
 
+from . import yard as tasks
 from .conftest import APP, QUEUE, Yard
 
 PROBLEM = 9
@@ -123,6 +124,28 @@ async def test_messages_that_nobody_takes_are_named(yard: Yard) -> None:
     code, found = await doctor(yard)
     assert code == 0
     assert found[f"queue {QUEUE} has no consumer"]["level"] == "warning"
+
+
+async def test_unfinished_jobs_of_a_queue_that_was_deleted_are_named(yard: Yard) -> None:
+    await declared(yard, "other")
+    kept = await tasks.run.send("kept")
+    await tasks.run.options(queue="other").send("lost")
+    async with yard.client.publisher.own_channel() as channel:
+        await channel.queue_delete("other")
+    code, found = await doctor(yard)
+    assert code == PROBLEM
+    [orphans] = problems(found)
+    assert orphans == "1 unfinished job(s) of the queue other, which does not exist"
+    assert (await yard.status(kept)).queue == QUEUE
+
+
+async def test_a_migration_that_is_half_way_is_named(yard: Yard) -> None:
+    await declared(yard)
+    async with yard.client.publisher.own_channel() as channel:
+        await channel.queue_declare(f"warrener.moving.{QUEUE}", durable=True)
+    code, found = await doctor(yard)
+    assert code == PROBLEM
+    assert f"migrate {QUEUE}" in found[f"the migration of {QUEUE} is half-way"]["remedy"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import reduce
 from operator import add
@@ -9,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from warrener import StoreUnavailable, Warrener, WarrenerError, topology
+from warrener import QueueNameError, Settings, StoreUnavailable, Warrener, WarrenerError, topology
 from warrener.client import Client
 
 from ..doctor import broker, store, timeouts
+from ..doctor.broker import BrokerFacts
 from ..doctor.findings import Finding, Level, not_seen, ok, problem
 from ..doctor.looking import look_at_broker, look_at_store
 from ..doctor.timeouts import TaskFacts
@@ -41,8 +44,11 @@ def doctor(
     """Look for what breaks promises: servers, topology, policies, clocks. Changes nothing."""
 
     async def call(warrener: Warrener, client: Client) -> list[Finding]:
-        found, queues = await _store(warrener, client)
-        return found + await _broker(warrener, queues, management, consumer_timeout, bool(app))
+        found, queues, unfinished = await _store(warrener, client)
+        facts, seen = await _broker(warrener, queues, management, unfinished)
+        if facts is None:
+            return found + seen
+        return found + seen + _limits(warrener, facts, consumer_timeout, bool(app))
 
     found = with_client(app, call)
     if json:
@@ -53,39 +59,52 @@ def doctor(
         raise typer.Exit(EXIT_PROBLEM)
 
 
-async def _store(app: Warrener, client: Client) -> tuple[list[Finding], list[str]]:
-    """The findings of Redis, and the queues that are known."""
+async def _store(
+    app: Warrener, client: Client
+) -> tuple[list[Finding], list[str], Mapping[str, int]]:
+    """The findings of Redis, the queues that are known, and the unfinished jobs of each queue."""
     lifetime = app.settings.presence_lifetime
     try:
         facts = await look_at_store(app.settings, client)
         queues = await known_queues(app, client)
     except StoreUnavailable as error:
-        return [problem("Redis does not answer", str(error), "Start it.")], app.queues
+        return [problem("Redis does not answer", str(error), "Start it.")], app.queues, {}
     found = store.findings(facts, lifetime)
     if not facts.presences:
-        return [*found, ok("no worker lives: their clocks were not compared")], queues
-    return found, queues
+        found.append(ok("no worker lives: their clocks were not compared"))
+    return found, queues, facts.unfinished
 
 
 async def _broker(
-    app: Warrener, queues: list[str], management: str, server: float | None, named: bool
-) -> list[Finding]:
+    app: Warrener, queues: list[str], management: str, unfinished: Mapping[str, int]
+) -> tuple[BrokerFacts | None, list[Finding]]:
     settings = app.settings
     stages = [topology.stage(settings, queue) for queue in queues]
     wanted = reduce(add, stages, topology.shared(settings))
+    others = [queue for queue in unfinished if _is_name(queue, settings)]
     try:
-        facts = await look_at_broker(settings, wanted, management)
+        facts = await look_at_broker(settings, wanted, management, others)
     except WarrenerError as error:
-        return [problem("RabbitMQ cannot be looked at", str(error), "See the reason.")]
+        return None, [problem("RabbitMQ cannot be looked at", str(error), "See the reason.")]
     found = broker.findings(facts, wanted, queues, settings)
+    return facts, found + broker.orphans(facts, unfinished)
+
+
+def _is_name(queue: str, settings: Settings) -> bool:
+    with suppress(QueueNameError):
+        return bool(topology.check_queue_name(queue, settings.namespace))
+    return False
+
+
+def _limits(app: Warrener, facts: BrokerFacts, server: float | None, named: bool) -> list[Finding]:
     if not named:
         remedy = "Give the app: --app module:attribute (WARRENER_APP)."
-        return [*found, not_seen("time limits", "without an app no task is known", remedy)]
+        return [not_seen("time limits", "without an app no task is known", remedy)]
     tasks = [
         TaskFacts(name, app.queue_of(task), task.settings.time_limit)
         for name, task in app.tasks.items()
     ]
-    return found + timeouts.findings(facts, tasks, settings.queue_type, server)
+    return timeouts.findings(facts, tasks, app.settings.queue_type, server)
 
 
 def _print(found: list[Finding]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from warrener import Warrener, topology
 from warrener.client import Client
+from warrener.migrating import MigrationReport, Migrator
 from warrener.queues import PurgeReport, Queues, QueueState
 from warrener.topology import Topology
 
@@ -74,6 +75,43 @@ def declare(app: AppPath) -> None:
         return len(warrener.queues)
 
     typer.echo(f"declared, with {with_client(app, call)} work queue(s)")
+
+
+@topology_commands.command("migrate")
+def migrate(
+    queue: Annotated[
+        str | None,
+        typer.Argument(help="A work queue, with its dead queue, or one by its whole name."),
+    ] = None,
+    app: OptionalApp = "",
+    shared: Annotated[
+        bool, typer.Option("--shared", help="The delay ladder and the queue for the undelivered.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Give existing queues the arguments that the settings want, without loss; workers must be stopped.
+    Killed half-way, run it again."""
+    if (queue is None) is not shared:
+        raise typer.BadParameter("name a queue, or give --shared")
+
+    async def call(warrener: Warrener, _: Client) -> list[MigrationReport]:
+        client = Client(warrener.settings.model_copy(update={"declare": False}), ())
+        names = topology.Names(namespace := warrener.settings.namespace)
+        try:
+            wanted = [names.undelivered, *names.rungs] if queue is None else [queue]
+            if queue and not queue.endswith(".dead") and not queue.startswith(f"{namespace}."):
+                wanted = [names.dead_queue(queue), queue]
+            return [await Migrator(client).migrate(one) for one in wanted]
+        finally:
+            await client.close()
+
+    reports = with_client(app, call)
+    if json:
+        print_json([asdict(report) for report in reports])
+        return
+    for one in reports:
+        done = f"declared anew, {one.moved} message move(s)" if one.changed else "as wanted"
+        typer.echo(f"{one.queue}: {done}")
 
 
 @topology_commands.command("show")

@@ -43,6 +43,10 @@ class BrokerFacts:
     missing: list[str] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    aside: Mapping[str, int] = field(default_factory=dict)
+    """Messages that a migration has put aside, by the queue that they belong to."""
+    gone: frozenset[str] = frozenset()
+    """Queues that records name and that do not exist."""
     managed: Managed | None = None
     unmanaged: str = ""
     """Why there is nothing from the management API."""
@@ -78,6 +82,10 @@ def drift(facts: BrokerFacts) -> list[Finding]:
         if what.startswith("queue "):
             remedy += ", or move the queue: `warrener topology migrate QUEUE` loses nothing"
         found.append(problem(f"{what} has other arguments", text, f"{remedy}."))
+    for queue, count in facts.aside.items():
+        why = f"{count} message(s) wait aside, and new ones may go there as well: nobody runs them"
+        remedy = f"Run `warrener topology migrate {queue}` again, with its workers stopped."
+        found.append(problem(f"the migration of {queue} is half-way", why, remedy))
     if facts.refused:
         what = f"arguments of {some(facts.refused)}"
         found.append(not_seen(what, "RabbitMQ refused", "Give this user configure permission."))
@@ -93,6 +101,19 @@ def unconsumed(facts: BrokerFacts, queues: Sequence[str], namespace: str) -> lis
             why = f"{ready} message(s) wait, and nobody consumes it"
             found.append(warning(f"queue {queue} has no consumer", why, "Start a worker for it."))
     return found
+
+
+def orphans(facts: BrokerFacts, unfinished: Mapping[str, int]) -> list[Finding]:
+    """Unfinished jobs whose queue does not exist. Their messages may still be in the delay ladder, where
+    nobody can look for them, so that nothing is concluded from it."""
+    return [
+        problem(
+            f"{unfinished[queue]} unfinished job(s) of the queue {queue}, which does not exist",
+            "if it was deleted, so were the jobs that waited in it; delayed ones end as undelivered",
+            "Declare it (start its worker), and send the jobs that do not end again, under new ids.",
+        )
+        for queue in sorted(facts.gone)
+    ]
 
 
 def managed(seen: Managed, wanted: Topology, namespace: str) -> list[Finding]:
@@ -173,10 +194,9 @@ def bindings(seen: frozenset[Binding], wanted: Topology, namespace: str) -> list
         if not ours or one.key.removeprefix(rest) == one.queue:
             continue
         if one.queue == names.moving(one.key.removeprefix(rest)):
-            why, remedy = "its migration was broken off", "Run `warrener topology migrate` again."
-        else:
-            why = f"it gets copies of jobs ({one.source}, key {one.key})"
-            remedy = "Remove the binding, if nobody wants them."
+            continue  # said already, as a migration that is half-way
+        why = f"it gets copies of jobs ({one.source}, key {one.key})"
+        remedy = "Remove the binding, if nobody wants them."
         found.append(warning(f"{one.queue or one.exchange} is bound as well", why, remedy))
     return found or [ok("bindings are as declared")]
 

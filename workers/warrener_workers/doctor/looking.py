@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,8 +21,16 @@ from warrener.connection import LOST, Nodes, open_channel
 from warrener.errors import BrokerUnavailable, StoreUnavailable, TopologyMismatch
 from warrener.presence import PresenceBoard
 from warrener.settings import Settings
+from warrener.states import TERMINAL
 from warrener.store import Store
-from warrener.topology import Exchange, Queue, Topology, exchange_as_declared, queue_as_declared
+from warrener.topology import (
+    Exchange,
+    Names,
+    Queue,
+    Topology,
+    exchange_as_declared,
+    queue_as_declared,
+)
 
 from .broker import BrokerFacts, Managed
 from .management import Management, NotManaged, guessed
@@ -28,13 +38,21 @@ from .store import StoreFacts
 
 T = TypeVar("T")
 
+SCAN_SECONDS = 10.0
+SCAN_AT_ONCE = 1000
+ENDED = {state.value.encode() for state in TERMINAL}
 
-async def look_at_broker(settings: Settings, wanted: Topology, management: str) -> BrokerFacts:
-    """What is there of what is wanted. Raises BrokerUnavailable, BrokerRefusedLogin."""
+
+async def look_at_broker(
+    settings: Settings, wanted: Topology, management: str, others: Iterable[str] = ()
+) -> BrokerFacts:
+    """What is there of what is wanted, and which of the `others` do not exist. Raises
+    BrokerUnavailable, BrokerRefusedLogin."""
     connection = await Nodes(settings, "warrener doctor").connect()
     try:
         properties = _properties(connection)
-        seen = await _Look(connection).all(wanted)
+        seen = await _Look(connection, Names(settings.namespace)).all(wanted)
+        gone = await seen.absent(others)
         managed, why = await _ask(settings, management, str(properties.get("cluster_name", "")))
     except LOST as error:
         raise BrokerUnavailable(
@@ -49,6 +67,8 @@ async def look_at_broker(settings: Settings, wanted: Topology, management: str) 
         seen.missing,
         seen.differing,
         seen.refused,
+        seen.aside,
+        gone,
         managed,
         why,
     )
@@ -66,14 +86,16 @@ def _properties(connection: AbstractConnection) -> dict[str, Any]:
 class _Look:
     """Looks at one object after another; a refusal closes the channel, and the next gets a new one."""
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: AbstractConnection, names: Names) -> None:
         self._connection = connection
+        self._names = names
         self._channel: Channel | None = None
         self.ready: dict[str, int] = {}
         self.consumers: dict[str, int] = {}
         self.missing: list[str] = []
         self.differing: list[str] = []
         self.refused: list[str] = []
+        self.aside: dict[str, int] = {}
 
     async def all(self, wanted: Topology) -> _Look:
         for exchange in wanted.exchanges:
@@ -90,7 +112,26 @@ class _Look:
             if found is not None:
                 self.ready[queue.name] = found.message_count or 0
                 self.consumers[queue.name] = found.consumer_count or 0
+        for queue in wanted.queues:
+            await self._is_aside(queue.name)
         return self
+
+    async def _is_aside(self, queue: str) -> None:
+        with suppress(aiormq.ChannelNotFoundEntity, aiormq.ChannelAccessRefused):
+            found = await _passive_queue(self._names.moving(queue), await self._open())
+            self.aside[queue] = found.message_count or 0
+
+    async def absent(self, queues: Iterable[str]) -> frozenset[str]:
+        """Those of the queues that do not exist."""
+        absent = set()
+        for queue in queues:
+            try:
+                await _passive_queue(queue, await self._open())
+            except aiormq.ChannelNotFoundEntity:
+                absent.add(queue)
+            except aiormq.ChannelAccessRefused:
+                continue
+        return frozenset(absent)
 
     async def _exists(
         self,
@@ -159,7 +200,29 @@ async def look_at_store(settings: Settings, client: Client) -> StoreFacts:
         presences = await PresenceBoard(settings, store).living()
     except StoreUnavailable as error:
         unseen["presences of workers"], presences = str(error), []
-    return StoreFacts(info, config, now, at, presences, unseen)
+    unfinished: Counter[str] = Counter()
+    try:
+        unfinished = await _unfinished(settings, store)
+    except (RedisError, TimeoutError) as error:
+        unseen["SCAN of records"] = str(error) or f"it took longer than {SCAN_SECONDS:g} s"
+    return StoreFacts(info, config, now, at, presences, unseen, unfinished)
+
+
+async def _unfinished(settings: Settings, store: Store) -> Counter[str]:
+    """Unfinished jobs by queue. Raises TimeoutError if there are too many records to read them all."""
+    found: Counter[str] = Counter()
+    cursor, pattern = 0, f"{settings.namespace}:job:*"
+    async with asyncio.timeout(SCAN_SECONDS):
+        while True:
+            cursor, keys = await store.client.scan(cursor, pattern, SCAN_AT_ONCE, "hash")
+            pipeline = store.client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hmget(key, "state", "queue", "unconfirmed")
+            for state, queue, unconfirmed in await pipeline.execute() if keys else ():
+                if queue and not unconfirmed and state not in ENDED:
+                    found[queue.decode(errors="replace")] += 1
+            if not cursor:
+                return found
 
 
 async def _try(store: Store, command: str, unseen: dict[str, str]) -> Any:

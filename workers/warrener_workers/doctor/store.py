@@ -30,6 +30,8 @@ class StoreFacts:
     time: float | None
     presences: list[Presence] = field(default_factory=list)
     unseen: Mapping[str, str] = field(default_factory=dict)
+    unfinished: Mapping[str, int] = field(default_factory=dict)
+    """How many jobs of a queue have not ended."""
 
 
 def findings(facts: StoreFacts, presence_lifetime: float) -> list[Finding]:
