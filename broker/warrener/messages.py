@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from aiormq import spec
+from pamqp.encode import encode_table_value
 
 from .ids import is_job_id
 
@@ -98,7 +99,7 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
     """The AMQP properties of a message. A fresh message_id each time: returned messages are matched
     by it, and two in flight with one id would be confused (aiormq's Channel._on_return_frame)."""
     headers: Headers = {
-        **message.extra,
+        **{k: v if isinstance(v, str) else _writable(v) for k, v in message.extra.items()},
         "attempt": message.attempt,
         "generation": message.generation,
     }
@@ -148,6 +149,22 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
 def _extra(headers: Headers) -> Headers:
     # The broker's own x-death trail must not travel on: republished, it confuses dead-lettering.
     return {k: v for k, v in headers.items() if k not in OWN and not k.startswith("x-")}
+
+
+def _writable(value: Any) -> Any:
+    """A header's value such that pamqp writes it: it reads some that it refuses to write (text that is not
+    UTF-8, numbers that others send), and a job that could not be published again would be stuck."""
+    if isinstance(value, bytes):
+        return bytearray(value)
+    if isinstance(value, dict):
+        return {name: _writable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_writable(one) for one in value]
+    try:
+        encode_table_value(value)
+    except Exception:  # whatever its encoders raise
+        return str(value)
+    return value
 
 
 def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:

@@ -38,9 +38,13 @@ class OneJob(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.store = Store(Settings(), fakeredis.FakeAsyncRedis(server=SERVER), time.time)
+        self.store = self.opened()
         self.job_id = f"machine-{next(NUMBERS)}"
         self.record = Record({})
+
+    def opened(self) -> Store:
+        """The store, on fakeredis here; tests/integration has it on a real Redis."""
+        return Store(Settings(), fakeredis.FakeAsyncRedis(server=SERVER), time.time)
 
     def teardown(self) -> None:
         self.runner.run(self.store.close())

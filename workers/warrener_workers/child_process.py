@@ -74,6 +74,12 @@ class Child:
             with contextlib.suppress(OSError):
                 self.lifeline.send(b".")
 
+    def lost_link(self, reason: str) -> None:
+        """Its link is gone. One that has talked nonsense is ended: nobody can hear any more what becomes
+        of its jobs."""
+        if self.link.broken:
+            self.kill(reason)
+
     def kill(self, why: str = "") -> None:
         """End it and whatever it started, at once; `why` is said of it, unless it has ended already."""
         if self.process is not None:
@@ -124,8 +130,13 @@ async def spawn(
         )
     loop = asyncio.get_running_loop()
     silent = asyncio.Event()
+
+    def lost(reason: str) -> None:
+        silent.set()
+        child.lost_link(reason)
+
     _, link = await loop.create_connection(
-        lambda: FrameLink(lambda frames: on_frames(child, frames), lambda _: silent.set()),
+        lambda: FrameLink(lambda frames: on_frames(child, frames), lost),
         sock=ours,
     )
     child = Child(alone, link, process, lifeline)

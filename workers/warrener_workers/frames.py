@@ -9,6 +9,7 @@ The length counts what follows it. The body is bytes that the parent never decod
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from enum import IntEnum
 from typing import Any, cast
 
 import orjson
+
+log = logging.getLogger(__name__)
 
 _PREFIX = struct.Struct(">IBI")
 _LENGTH = struct.Struct(">I")
@@ -104,6 +107,8 @@ class FrameLink(asyncio.Protocol):
         self._on_frames = on_frames
         self._on_lost = on_lost
         self._splitter = Splitter()
+        self.broken = False
+        """True once the other end has sent what makes no sense: it must not be believed any more."""
         self._told = False
         self._outgoing: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -124,14 +129,21 @@ class FrameLink(asyncio.Protocol):
             self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            frames = self._splitter.feed(data)
-        except BrokenFrame as error:
-            self._tell(f"it sent bytes that are no frame ({error})")
-            self.close()
+        if self.broken:
             return
-        if frames:
-            self._on_frames(frames)
+        try:
+            if frames := self._splitter.feed(data):
+                self._on_frames(frames)
+        except BrokenFrame as error:
+            self._break(f"it sent bytes that are no frame ({error})")
+        except Exception as error:
+            log.exception("frames that cannot be understood")
+            self._break(f"it sent frames that cannot be understood ({error!r})")
+
+    def _break(self, reason: str) -> None:
+        self.broken = True
+        self._tell(reason)
+        self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._tell(str(exc) if exc else "its end was closed")

@@ -11,7 +11,7 @@ from typing import Any
 
 from warrener import transitions
 from warrener.catalogue import Catalogue
-from warrener.client import Client
+from warrener.client import Client, Submission
 from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
 from warrener.presence import PresenceBoard
 from warrener.topology import check_queue_name
@@ -191,10 +191,10 @@ class Worker:
 
     def asked_to_send(self, child: Child, frame: Frame) -> None:
         """Code inside a task submits jobs: publish them, and answer once they are confirmed."""
-        self._track(self._send_for(child, frame))
-
-    async def _send_for(self, child: Child, frame: Frame) -> None:
         submissions = child_backend.unpack(frame)
+        self._track(self._send_for(child, frame.header["n"], submissions))
+
+    async def _send_for(self, child: Child, number: int, submissions: list[Submission]) -> None:
         answers: list[str | WarrenerError]
         try:
             answers = await self._parts.client.submit(submissions)
@@ -206,7 +206,7 @@ class Worker:
             unknown = BrokerUnavailable(url=url, reason=repr(error), may_arrive=True)
             answers = [unknown] * len(submissions)
         packed = [child_backend.pack_answer(answer) for answer in answers]
-        child.link.say(Kind.SENT, {"n": frame.header["n"], "answers": packed})
+        child.link.say(Kind.SENT, {"n": number, "answers": packed})
 
     def _track(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
