@@ -109,7 +109,8 @@ class IdempotencyKeyError(ConfigurationError):
 class TopologyMismatch(ConfigurationError):
     """{what} exists on the broker with {argument} = {current}, and {wanted} was asked for. RabbitMQ
     cannot change it in place: set Warrener to the existing value, or drain and delete {what} and
-    declare it again with `warrener topology declare`."""
+    declare it again with `warrener topology declare`; `warrener topology migrate` does that to a queue
+    without loss."""
 
 
 class BrokerRefusedLogin(ConfigurationError):

@@ -177,7 +177,9 @@ class Migrator:
         where = self._where(source, target)
         while True:
             report.moved += await self._move(source.name, where)
+            # Somebody may have begun to serve it meanwhile, and hold what a delete would take along.
             await require_no_consumers(self._publisher, source.name)
+            await self._refuse_if_served(source.name)
             if await self._delete(source.name):
                 return
 
