@@ -26,13 +26,15 @@ class Faults:
         self._stage = stage
         self._say = say
         self._chance = random.Random(seed + 1)
-        self._over: list[tuple[float, Callable[[], None]]] = []
+        self._begun = ""
+        self._over: list[tuple[float, str, Callable[[], None]]] = []
         self._stopped: set[str] = set()
         self.done = 0
 
     def begin(self, fault: Fault) -> None:
         """Begin this fault."""
         self._say(str(fault))
+        self._begun = fault.named
         self.done += 1
         kind, whom = fault.kind.split()[0], fault.kind.split()[-1]
         if whom in ("worker", "child", "group"):
@@ -119,21 +121,24 @@ class Faults:
             )
 
     def _later(self, seconds: float, end: Callable[[], None]) -> None:
-        self._over.append((time.monotonic() + seconds, end))
+        self._over.append((time.monotonic() + seconds, self._begun, end))
 
     def tick(self) -> None:
         """End what is over."""
         now = time.monotonic()
-        due = [end for at, end in self._over if at <= now]
-        self._over = [(at, end) for at, end in self._over if at > now]
-        for end in due:
-            end()
+        due = [one for one in self._over if one[0] <= now]
+        self._over = [one for one in self._over if one[0] > now]
+        self._end(due)
 
     def end_all(self) -> None:
         """End whatever still lasts."""
         over, self._over = self._over, []
-        for _, end in over:
+        self._end(over)
+
+    def _end(self, over: list[tuple[float, str, Callable[[], None]]]) -> None:
+        for _, name, end in over:
             end()
+            self._say(f"{name} is over")
 
 
 def _send(pid: int, number: int) -> None:

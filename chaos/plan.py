@@ -38,10 +38,14 @@ class Fault:
     target: int
     seconds: float
 
-    def __str__(self) -> str:
+    @property
+    def named(self) -> str:
+        """What it is, and to whom it happens."""
         whom = "everyone" if self.target == EVERYONE else f"worker {self.target}"
-        lasts = f" for {self.seconds:.1f} s" if self.seconds else ""
-        return f"{self.kind} ({whom}){lasts}"
+        return f"{self.kind} ({whom})"
+
+    def __str__(self) -> str:
+        return f"{self.named} for {self.seconds:.1f} s" if self.seconds else self.named
 
 
 def make_plan(seed: int, minutes: float, pause: float = 2.0) -> list[Fault]:
