@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import aiormq
@@ -25,7 +26,13 @@ from aiormq.channel import Channel
 from . import topology
 from .client import Client
 from .connection import LOST
-from .errors import BrokerUnavailable, ConfigurationError, QueueNotFound, TopologyMismatch
+from .errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    QueueBusy,
+    QueueNotFound,
+    TopologyMismatch,
+)
 from .messages import Message, decode
 from .presence import PresenceBoard
 from .taking import Pass, locked, require_no_consumers
@@ -68,7 +75,7 @@ class Migrator:
         await self._refuse_if_served(queue)
         try:
             async with locked(self._publisher, self._settings, queue):
-                await require_no_consumers(self._publisher, queue)
+                await self._require_unused(queue)
                 return await self._migrate(wanted, bindings)
         except LOST as error:
             raise BrokerUnavailable(
@@ -140,6 +147,15 @@ class Migrator:
                 f"{self._settings.presence_lifetime:g} s."
             )
 
+    async def _require_unused(self, queue: str) -> None:
+        """A quorum queue may go on counting a consumer that has just gone, such as that of a pass (seen
+        on 3.10.8). Raises QueueBusy if it stays."""
+        for _ in range(60):
+            with suppress(QueueBusy):
+                return await require_no_consumers(self._publisher, queue)
+            await asyncio.sleep(0.1)
+        await require_no_consumers(self._publisher, queue)
+
     async def _refuse_if_it_hides(
         self, wanted: Queue, aside: Queue, differs: TopologyMismatch
     ) -> None:
@@ -178,7 +194,7 @@ class Migrator:
         while True:
             report.moved += await self._move(source.name, where)
             # Somebody may have begun to serve it meanwhile, and hold what a delete would take along.
-            await require_no_consumers(self._publisher, source.name)
+            await self._require_unused(source.name)
             await self._refuse_if_served(source.name)
             if await self._delete(source.name):
                 return
