@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from warrener import PublishTimeout, State, Warrener
-from warrener_workers.nodes import private_rabbitmq
+from warrener_workers.nodes import InstalledRabbit, private_rabbitmq
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard
 
 
-async def test_an_alarm_delays_and_loses_nothing(tmp_path: Path, redis_url: str) -> None:
-    with private_rabbitmq(tmp_path / "rabbitmq") as node:
+async def test_an_alarm_delays_and_loses_nothing(
+    tmp_path: Path, redis_url: str, installed_rabbit: InstalledRabbit
+) -> None:
+    with private_rabbitmq(tmp_path / "rabbitmq", installed=installed_rabbit) as node:
         yard = Yard(node, node.amqp_url, redis_url, tmp_path)
         impatient = Warrener(
             amqp_url=node.amqp_url, redis_url=redis_url, publish_timeout=1, default_queue=QUEUE
