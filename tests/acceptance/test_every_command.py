@@ -24,7 +24,7 @@ from .shop import IDLE
 DOC = Path(__file__).parents[2] / "docs" / "errors.md"
 AWAY = 4
 NOT_FOUND = 5
-PROBLEM = 8
+PROBLEM = 9
 STARTS = None
 """In the table below: what starts all the same, or brings its own servers, and has its own tests."""
 

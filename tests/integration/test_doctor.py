@@ -43,7 +43,7 @@ async def declared(yard: Yard, *queues: str) -> None:
 
 
 async def test_a_healthy_place_has_no_problem(yard: Yard) -> None:
-    async with yard.worker():
+    async with yard.worker(queues=(QUEUE, "patient")):
         code, found = await doctor(yard)
     assert (code, problems(found)) == (0, [])
     version = yard.rabbit.manage("GET", "/api/overview")["rabbitmq_version"]
