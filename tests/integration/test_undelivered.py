@@ -90,7 +90,8 @@ async def test_a_message_that_comes_back_too_often(
             queue = await channel.get_queue("shop.fast", ensure=False)
             async with asyncio.timeout(20), queue.iterator() as messages:
                 async for message in messages:
-                    await message.nack(requeue=True)
+                    # Counted by every version; 4.3 does not count a nack.
+                    await message.reject(requeue=True)
                     if message.headers.get("x-delivery-count"):
                         break
         async with running_worker("tests.contract.shop:app", OTHERS, amqp_url, redis_url):
