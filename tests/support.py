@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,15 +138,24 @@ def background_worker(
         "WARRENER_NAMESPACE": settings.namespace,
     }
     command = [sys.executable, "-m", "warrener_workers.cli", "worker", *queues, "--app", app]
+    with background(command, environment, log, lambda: " ready: " in log.read_text()):
+        yield
+
+
+@contextmanager
+def background(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, ready: Callable[[], bool]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ready, until the end; its output goes to `log`."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + PATIENCE
-        while " ready: " not in log.read_text():
+        while not ready():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(PATIENCE)

@@ -40,6 +40,9 @@ REFUSED = (
 )
 """What a broker raises that does not let this user in; LOST has them as well."""
 
+RETIRE_AFTER = 1.0
+"""Seconds for which a channel is used at least, refusals or not."""
+
 
 class Nodes:
     """The broker's nodes, tried in turn: `WARRENER_AMQP_URL` may name several of one cluster."""
@@ -143,6 +146,8 @@ class Link:
         self._prepare = prepare
         self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
+        self._opened = 0.0
+        self._retired: list[tuple[float, Channel]] = []
         self._opening = asyncio.Lock()
 
     async def channel(self) -> Channel:
@@ -153,7 +158,30 @@ class Link:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
                 self._channel = await self._open()
+                self._opened = asyncio.get_running_loop().time()
+                await self._close_retired()
             return self._channel
+
+    def retire(self, channel: Channel) -> None:
+        """Have the next publishes go by another channel than this, on which the broker has refused one.
+
+        RabbitMQ 3.10 remembers per channel which node led a queue when it first published there: if that
+        one was dead, all that follow are refused until it is back, and only another channel learns of
+        the new leader. A queue that is full refuses as well, so this is done once in RETIRE_AFTER.
+        """
+        now = asyncio.get_running_loop().time()
+        if channel is self._channel and now - self._opened >= RETIRE_AFTER:
+            self._retired.append((now, channel))
+            self._channel = None
+
+    async def _close_retired(self) -> None:
+        """Close the channels whose last publish has been answered or given up."""
+        idle = asyncio.get_running_loop().time() - self._settings.publish_timeout
+        due = [channel for since, channel in self._retired if since < idle]
+        self._retired = [entry for entry in self._retired if entry[0] >= idle]
+        for channel in due:
+            if not channel.is_closed:
+                await channel.close()
 
     async def spare_channel(self) -> Channel:
         """A channel of the caller's own on the same connection, for calls that may fail and so close
@@ -191,6 +219,7 @@ class Link:
     async def close(self) -> None:
         """Close the connection, if there is one. A broker that is gone already is no error."""
         connection, self._connection, self._channel = self._connection, None, None
+        self._retired = []
         if connection is not None:
             try:
                 await connection.close()

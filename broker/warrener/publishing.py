@@ -111,7 +111,7 @@ class Publisher:
         check(outgoing, self._settings)
         exchange, key = self._route(outgoing)
         seconds = self._settings.publish_timeout
-        written = False
+        channel: Channel | None = None
         try:
             async with asyncio.timeout(seconds):
                 if outgoing.delay > 0 and outgoing.queue not in self._known:
@@ -119,7 +119,6 @@ class Publisher:
                 if not self._settings.declare and exchange not in self._exchanges:
                     await self._require_exchange(exchange)
                 channel = await self._link.channel()
-                written = True
                 await channel.basic_publish(
                     message.body,
                     exchange=exchange,
@@ -133,19 +132,21 @@ class Publisher:
         except WarrenerError:
             raise
         except TimeoutError as error:
-            if not written:
+            if channel is None:
                 raise self._link.unavailable(error) from error
             raise PublishTimeout(job_id=message.job_id, seconds=seconds) from error
         except PublishError as error:
             raise QueueNotFound(queue=outgoing.queue) from error
         except aiormq.DeliveryError as error:
+            if channel is not None:
+                self._link.retire(channel)
             raise PublishRefused(
                 job_id=message.job_id, queue=outgoing.queue, reason=str(error)
             ) from error
         except LOST as error:
             # Should this exchange have been deleted, the next publish finds out.
             self._exchanges.discard(exchange)
-            raise self._link.unavailable(error, may_arrive=written) from error
+            raise self._link.unavailable(error, may_arrive=channel is not None) from error
 
     async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
         """Publish all, with the confirms of many awaited together: one answer for each, in order."""

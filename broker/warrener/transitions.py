@@ -58,6 +58,7 @@ class Held:
     """Somebody else's claim stands."""
 
     owner: str
+    worker: str
     token: str
     claimed: float
 
@@ -116,7 +117,8 @@ def read_claim(reply: Reply) -> Verdict:
         case b"broken":
             return Broken(reply[1].decode())
         case _:
-            return Held(reply[1].decode(), reply[2].decode(), float(reply[3]))
+            owner, worker, token = (part.decode() for part in reply[1:4])
+            return Held(owner, worker, token, float(reply[4]))
 
 
 def release(job_id: str, token: str) -> Transition:
@@ -145,14 +147,14 @@ def retry(
     job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes, due: float
 ) -> Transition:
     """The run failed and the job owes its next attempt. Answers ok, superseded or forgotten."""
-    return Transition("retry", job_id, (token, now, error, entry, owed, due))
+    return Transition("fail", job_id, (token, now, error, entry, owed, due))
 
 
 def fail(
     job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes
 ) -> Transition:
     """The run failed for good. Answers ok, attempts, created, losses; or superseded, or forgotten."""
-    return Transition("fail", job_id, (token, now, error, entry, owed))
+    return Transition("fail", job_id, (token, now, error, entry, owed, ""))
 
 
 def pay(job_id: str, token: str) -> Transition:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from tests.support import PATIENCE
+from tests import support
 from warrener import Warrener, topology
 from warrener.client import Client
 from warrener.settings import Settings
@@ -87,25 +85,11 @@ class Place:
     @contextmanager
     def background(self, log: Path, ready: Callable[[], bool], *arguments: str) -> Iterator[None]:
         """`warrener …` here, once it is ready, until the end; then it must end in order."""
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*WARRENER, *arguments],
-                env={**clean_environment(), **self.environment},
-                stdout=output,
-                stderr=output,
-            )
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not ready():
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
+        environment = {**clean_environment(), **self.environment}
+        with support.background([*WARRENER, *arguments], environment, log, ready) as process:
             yield
-        finally:
-            process.terminate()
-            code = process.wait(PATIENCE)
         # uvicorn shuts down in order, and then ends by the signal that asked for it.
-        assert code in (0, -signal.SIGTERM), log.read_text()
+        assert process.returncode in (0, -signal.SIGTERM), log.read_text()
         assert "Traceback" not in log.read_text()
 
     async def messages(self) -> dict[str, int]:

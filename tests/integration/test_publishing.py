@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aio_pika
 import pytest
+from aiormq.abc import FieldTable
 from aiormq.channel import Channel
 
-from warrener import BrokerUnavailable, ExchangeNotFound, PartlySubmitted, QueueNotFound
-from warrener.connection import open_channel
+from tests.support import PATIENCE
+from warrener import (
+    BrokerUnavailable,
+    ExchangeNotFound,
+    PartlySubmitted,
+    PublishRefused,
+    QueueNotFound,
+    connection,
+)
+from warrener.connection import Link, open_channel
 from warrener.topology import declare, shared, stage
 
 from . import yard as tasks
@@ -78,3 +89,40 @@ async def test_a_job_for_later_is_refused_where_its_queue_is_missing(yard: Yard)
         await declare(channel, [shared(yard.app.settings)])
         with pytest.raises(QueueNotFound, match="'yard'"):
             await tasks.run.options(countdown=5).send("a")
+
+
+async def test_after_a_refusal_another_channel_is_used_and_the_old_ones_are_closed(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RETIRE_AFTER", 0.0)
+    retired: list[Channel] = []
+
+    def retire(link: Link, channel: Channel) -> None:
+        retired.append(channel)
+        original(link, channel)
+
+    original = Link.retire
+    monkeypatch.setattr(Link, "retire", retire)
+    yard.app.settings = yard.app.settings.model_copy(update={"publish_timeout": 1.0})
+    async with undeclaring(yard) as channel:
+        await operator_declares(channel, yard)
+        await channel.queue_delete("yard")
+        full: FieldTable = {
+            "x-queue-type": "quorum",
+            "x-max-length": 1,
+            "x-overflow": "reject-publish",
+        }
+        await channel.queue_declare("yard", durable=True, arguments=full)
+        await channel.queue_bind("yard", "warrener.jobs", "yard")
+        async with asyncio.timeout(PATIENCE):
+            while not any(one.is_closed for one in retired):
+                await _send_until_refused()
+        assert len(set(retired)) == len(retired)
+        await channel.queue_purge("yard")
+        await tasks.run.send("there is room again")
+
+
+async def _send_until_refused() -> None:
+    with contextlib.suppress(PublishRefused):
+        while True:
+            await tasks.run.send("too many")

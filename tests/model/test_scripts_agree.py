@@ -66,7 +66,7 @@ def understood(script: str, reply: Reply) -> Answer:
                 return Answer("settled", token=_number(token), owed=_debt(owed))
             case Stale():
                 return Answer("stale")
-            case Held(owner, token, _):
+            case Held(owner, _, token, _):
                 return Answer("held", _number(token), _number(owner))
     if script == "lose" and reply[0] == b"ok":
         return Answer("ok", losses=int(reply[1]))

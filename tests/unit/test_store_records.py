@@ -54,7 +54,9 @@ async def test_a_claim_creates_a_missing_record_and_the_submission_completes_it(
 
 async def test_who_holds_a_job_is_told_to_others(store: Store) -> None:
     await do(store, claimed(FIRST, "mine"))
-    assert await verdict(store, claimed(FIRST, "theirs", OTHER)) == Held("boot-1", "mine", 10.0)
+    assert await verdict(store, claimed(FIRST, "theirs", OTHER)) == Held(
+        "boot-1", ME.worker, "mine", 10.0
+    )
     assert await verdict(store, claimed(FIRST, "mine")) == Granted(0)
 
 
@@ -71,7 +73,7 @@ async def test_a_claim_that_others_took_over_first_is_not_taken_again(store: Sto
     await do(store, claimed(FIRST, "mine"))
     await do(store, claimed(FIRST, "theirs", OTHER, abandoned="mine"))
     answer = await verdict(store, claimed(FIRST, "third", ME, abandoned="mine"))
-    assert answer == Held("boot-2", "theirs", 10.0)
+    assert answer == Held("boot-2", OTHER.worker, "theirs", 10.0)
 
 
 async def test_losses_stay_with_the_generation(store: Store) -> None:

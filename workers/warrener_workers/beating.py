@@ -14,9 +14,9 @@ from warrener.errors import StoreUnavailable
 from warrener.ids import new_id
 from warrener.presence import Presence, PresenceBoard
 
+from .claims import Claims
 from .context import Context
 from .deliveries import Run
-from .intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,13 @@ class Beating:
         presence: Presence,
         context: Context,
         board: PresenceBoard,
-        intake: Intake,
+        claims: Claims,
         give_up: Callable[[list[Run]], None],
     ) -> None:
         self._presence = presence
         self._context = context
         self._board = board
-        self._intake = intake
+        self._claims = claims
         self._give_up = give_up
         self._lapse: asyncio.TimerHandle | None = None
 
@@ -66,7 +66,7 @@ class Beating:
                 async with asyncio.timeout(beat):
                     await self._board.renew(self._now())
             except (StoreUnavailable, TimeoutError) as error:
-                self._intake.store_was_away()
+                self._claims.store_was_away()
                 why = str(error) or f"Redis has not answered within {beat:g} s"
                 log.warning("this worker's presence is not renewed: %s", why)
             else:
@@ -90,7 +90,7 @@ class Beating:
             for run in active
             if run.claimed <= old
         ]
-        claiming = [token for token, made in self._intake.claimed if made <= old]
+        claiming = [token for token, made in self._claims.asked if made <= old]
         return replace(
             self._presence, seen=now, busy=len(active), running=running, claiming=claiming
         )

@@ -24,14 +24,12 @@ from typing import Any
 import orjson
 
 from warrener import Job, Warrener, WarrenerError
-from warrener.app import load_app
-from warrener.imports import users_traceback
 
 from . import logs, loops, registry
 from .child_backend import ChildBackend
 from .frames import Frame, FrameLink, Kind
 from .outcomes import Outcome, Succeeded
-from .running import Runtime, run_job
+from .running import Runtime, load_for_work, run_job
 
 log = logging.getLogger(__name__)
 
@@ -174,11 +172,8 @@ def main() -> None:
     logs.configure(arguments.log_level, arguments.log_format, arguments.worker)
     sock, lifeline = socket.socket(fileno=arguments.fd), socket.socket(fileno=arguments.lifeline)
     try:
-        app = load_app(arguments.app)
-        app.tasks  # noqa: B018 — imports what the app includes
+        app = load_for_work(arguments.app)
     except WarrenerError as error:
-        broken = "".join(traceback.format_exception(error.__cause__ or error))
-        sys.stderr.write(users_traceback(error) or broken)
         sys.stderr.write(f"warrener: {error}\n")
         os._exit(IMPORT_FAILED)
     except BaseException:

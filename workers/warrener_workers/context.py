@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from warrener.settings import Settings
 from warrener.store import Store
-from warrener.transitions import Runner
+from warrener.transitions import Runner, Transition, claim
 
-from .deliveries import Run
+from .deliveries import Delivery, Run
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,7 @@ class Context:
     clock: Callable[[], float]
     active: dict[str, Run] = field(default_factory=dict)
     """Runs that are claimed and not settled, by job id."""
+
+    def claim(self, delivery: Delivery, token: str, made: float, abandoned: str = "") -> Transition:
+        """The claim of this delivery, if need be in place of an abandoned one."""
+        return claim(delivery.message, delivery.queue, token, self.runner, made, abandoned)

@@ -74,6 +74,11 @@ class Debts:
         )
         return Debt(delivery, outgoing, token, letter)
 
+    def broken_record(self, delivery: Delivery, reason: str) -> Debt:
+        """The letter of a job whose record in Redis cannot be used."""
+        error = JobError("RecordBroken", reason, "", "record_broken")
+        return self.dead_letter(delivery, error, [], self._clock(), "")
+
     async def pay(self, debts: Sequence[Debt]) -> None:
         """Publish what is owed, with confirms, then clear it. Returns once all is done, however long the
         broker or the store is away."""

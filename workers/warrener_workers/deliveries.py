@@ -13,7 +13,7 @@ from warrener.messages import Message
 from .registry import TaskSpec
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Delivery:
     """A message that RabbitMQ gave this worker and waits to hear of. Its tag is only good on the
     channel it came by: after a reconnect RabbitMQ delivers it again, and there is nothing to say."""
@@ -24,6 +24,8 @@ class Delivery:
     channel: Channel
     undelivered: str = ""
     """Why RabbitMQ could not deliver it, if it comes from the queue for such messages."""
+    settled: bool = False
+    """True once RabbitMQ was told: a tag that is settled twice costs the channel."""
 
     @property
     def stale(self) -> bool:
@@ -43,20 +45,26 @@ class Delivery:
 
     async def acknowledge(self) -> None:
         """Tell RabbitMQ that it is settled."""
-        with contextlib.suppress(aiormq.ChannelInvalidStateError):
-            await self.channel.basic_ack(self.tag, wait=False)
+        if self._first():
+            with contextlib.suppress(aiormq.ChannelInvalidStateError):
+                await self.channel.basic_ack(self.tag, wait=False)
 
     async def reject(self) -> None:
         """Have RabbitMQ dead-letter it: from a work queue it comes to the undelivered ones, which every
         worker settles. From there it would be dropped, so that one is kept until its channel ends."""
-        if not self.undelivered:
+        if not self.undelivered and self._first():
             with contextlib.suppress(aiormq.ChannelInvalidStateError):
                 await self.channel.basic_nack(self.tag, requeue=False, wait=False)
 
     async def requeue(self) -> None:
         """Give it back to its queue. Nack, not reject: 4.3 charges a reject as a failed delivery."""
-        with contextlib.suppress(aiormq.ChannelInvalidStateError):
-            await self.channel.basic_nack(self.tag, requeue=True, wait=False)
+        if self._first():
+            with contextlib.suppress(aiormq.ChannelInvalidStateError):
+                await self.channel.basic_nack(self.tag, requeue=True, wait=False)
+
+    def _first(self) -> bool:
+        first, self.settled = not self.settled, True
+        return first
 
 
 @dataclass(eq=False, slots=True)

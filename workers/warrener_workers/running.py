@@ -10,6 +10,7 @@ import contextvars
 import functools
 import logging
 import math
+import sys
 import traceback
 import types
 from concurrent.futures import Executor
@@ -17,8 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from warrener import Job, RunCall, Task, Warrener
+from warrener.app import load_app
 from warrener.calls import Call, decode_body
-from warrener.errors import InvalidArguments, RetryLater
+from warrener.errors import InvalidArguments, RetryLater, WarrenerError
+from warrener.imports import users_traceback
 from warrener.middleware import compose
 from warrener.records import JobError
 
@@ -44,6 +47,19 @@ class Runtime:
     resources: Any
     threads: Executor
     soft_limits: bool = True
+
+
+def load_for_work(path: str) -> Warrener:
+    """The app at `package.module:name`, with all its tasks imported; what broke in its files goes to
+    stderr. Raises what load_app raises."""
+    try:
+        app = load_app(path)
+        app.tasks  # noqa: B018 — imports what the app includes
+    except WarrenerError as error:
+        broken = "".join(traceback.format_exception(error.__cause__ or error))
+        sys.stderr.write(users_traceback(error) or broken)
+        raise
+    return app
 
 
 async def run_job(runtime: Runtime, job: Job[Any], body: bytes) -> Outcome:

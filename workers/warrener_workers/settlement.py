@@ -37,7 +37,7 @@ class Settlement:
         self._settings = context.settings
         self._apply = context.store.apply
         self._status = context.store.status
-        self._runner = context.runner
+        self._claim = context.claim
         self._worker = context.runner.worker
         self._clock = context.clock
         self._active = context.active
@@ -88,9 +88,7 @@ class Settlement:
                 forgotten.append(ending)
                 continue
             if reply[0] == b"broken":
-                run = ending.run
-                error = JobError("RecordBroken", reply[1].decode(), "", "record_broken")
-                debts.append(self._debts.dead_letter(run.delivery, error, [], self._clock(), ""))
+                debts.append(self._debts.broken_record(ending.run.delivery, reply[1].decode()))
                 continue
             if reply[0] != b"ok":
                 self._log_superseded(ending.run)
@@ -110,13 +108,7 @@ class Settlement:
         """Redis has lost these runs' claims, and perhaps all it had. Nobody else has claimed them since:
         with the claim repeated, the runs end as they did."""
         claims = [
-            transitions.claim(
-                ending.run.message,
-                ending.run.delivery.queue,
-                ending.run.token,
-                self._runner,
-                ending.run.claimed,
-            )
+            self._claim(ending.run.delivery, ending.run.token, ending.run.claimed)
             for ending in endings
         ]
         replies = await patiently(partial(self._apply, claims))
@@ -186,10 +178,9 @@ class Settlement:
         log.warning("a message on %s is dead-lettered: %s", delivery.queue, found.reason)
         self._start(self._pay([Debt(delivery, outgoing, letter=letter)]), delivery)
 
-    def bury_unrecorded(self, delivery: Delivery, error: JobError) -> None:
+    def bury_unrecorded(self, delivery: Delivery, reason: str) -> None:
         """Dead-letter a job whose record cannot be used."""
-        debt = self._debts.dead_letter(delivery, error, [], self._clock(), "")
-        self._start(self._pay([debt]), delivery)
+        self._start(self._pay([self._debts.broken_record(delivery, reason)]), delivery)
 
     def give_up(self, runs: Sequence[Run]) -> None:
         """Forget these runs: RabbitMQ has taken their deliveries back."""

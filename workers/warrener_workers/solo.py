@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Coroutine, Sequence
@@ -17,9 +16,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from warrener import Job, Warrener, WarrenerError
-from warrener.app import load_app
 from warrener.client import Backend, Submission
-from warrener.imports import users_traceback
 from warrener.records import JobStatus
 
 from . import loops
@@ -30,7 +27,7 @@ from .children import PoolBroken
 from .frames import FrameLink
 from .main_thread import MainThread
 from .outcomes import Outcome
-from .running import Runtime, run_job
+from .running import Runtime, load_for_work, run_job
 from .worker import EXIT_FORCED, Worker
 from .worker_settings import WorkerSettings
 
@@ -42,11 +39,8 @@ def run_solo(mine: WorkerSettings, children: ChildSettings) -> None:
     """Run a worker whose tasks run in the main thread, one at a time and without time limits. Raises
     PoolBroken when the app or its lifespan fails, and what Worker.run raises."""
     try:
-        app = load_app(children.app)
-        app.tasks  # noqa: B018 — imports what the app includes
+        app = load_for_work(children.app)
     except WarrenerError as error:
-        broken = "".join(traceback.format_exception(error.__cause__ or error))
-        sys.stderr.write(users_traceback(error) or broken)
         raise PoolBroken(str(error)) from error
     other = _WorkerThread(mine, app)
     main = MainThread()

@@ -174,7 +174,7 @@ class WarrenerTest:
     async def _run_due(self) -> None:
         while arrivals := list(self._broker.take_due()):
             self._intake.take(arrivals)
-            await self._intake.drain()
+            await self._intake.claims.drain()
             while self._runs:
                 await asyncio.gather(*self._runs)
             await self._settlement.drain()

@@ -123,7 +123,9 @@ class Worker:
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
-        beating = Beating(parts.presence, parts.context, parts.board, parts.intake, self._give_up)
+        beating = Beating(
+            parts.presence, parts.context, parts.board, parts.intake.claims, self._give_up
+        )
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
@@ -226,7 +228,7 @@ class Worker:
     async def _finish(self, parts: Parts) -> None:
         """Take no more, let what runs finish within the grace, hand back the rest."""
         await parts.consumer.pause()
-        await parts.intake.drain(parts.settings.connect_timeout)
+        await parts.intake.claims.drain(parts.settings.connect_timeout)
         await self._hand_back(parts, self._pool.unstarted())
         await self._until_idle(parts.settings.grace)
         # What has just lost its process goes back as well, charged once.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
 
 from warrener import Warrener
 from warrener.dead_letters import DeadLetterIndex
@@ -29,14 +30,7 @@ LAST_START = 1_000_000_000
 
 def routes(app: Warrener) -> APIRouter:
     """The routes under /dead-letters."""
-    router, passes = (
-        APIRouter(
-            tags=["dead letters"],
-            route_class=kind,
-            generate_unique_id_function=operation_ids("/dead-letters"),
-        )
-        for kind in (route_class(app), route_class(app, _passed))
-    )
+    router = _router(route_class(app))
 
     @router.get(
         "/dead-letters/{queue}", name="list_dead_letters", responses=problems_with(422, 503)
@@ -53,7 +47,23 @@ def routes(app: Warrener) -> APIRouter:
         items = [DeadLetterView.of(letter) for letter in letters]
         return DeadLetterPage(count=await index.count(queue), items=items)
 
-    @passes.post(
+    router.include_router(_passes(app))
+    return router
+
+
+def _router(kind: type[APIRoute]) -> APIRouter:
+    return APIRouter(
+        tags=["dead letters"],
+        route_class=kind,
+        generate_unique_id_function=operation_ids("/dead-letters"),
+    )
+
+
+def _passes(app: Warrener) -> APIRouter:
+    """What takes as long as a pass through a queue takes."""
+    router = _router(route_class(app, _passed))
+
+    @router.post(
         "/dead-letters/{queue}/replay",
         name="replay_dead_letters",
         responses=problems_with(400, 404, 409, 413, 415, 422, 503),
@@ -81,7 +91,6 @@ def routes(app: Warrener) -> APIRouter:
             job_ids=report.job_ids,
         )
 
-    router.include_router(passes)
     return router
 
 

@@ -27,6 +27,28 @@ def routes(app: Warrener) -> APIRouter:
         generate_unique_id_function=operation_ids("/jobs"),
     )
 
+    @router.get("/{job_id}", name="get_job", responses=problems_with(404, 422, 503))
+    async def get(
+        job_id: str,
+        wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
+    ) -> JobView:
+        """The job as recorded."""
+        if not is_job_id(job_id):
+            raise JobNotFound(job_id=job_id[:128])
+        client = client_of(app)
+        async with promptly(app):
+            status = await client.status(job_id)
+        if wait and status is not None and not status.is_settled:
+            status = await client.wait(job_id, wait)
+        if status is None:
+            raise JobNotFound(job_id=job_id)
+        return JobView.of(status)
+
+    _add_submit(router, app)
+    return router
+
+
+def _add_submit(router: APIRouter, app: Warrener) -> None:
     async def submit(
         wanted: JobRequest,
         request: Request,
@@ -58,25 +80,6 @@ def routes(app: Warrener) -> APIRouter:
         name="submit_job",
         responses=problems_with(400, 404, 409, 413, 415, 422, 503),
     )
-
-    @router.get("/{job_id}", name="get_job", responses=problems_with(404, 422, 503))
-    async def get(
-        job_id: str,
-        wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
-    ) -> JobView:
-        """The job as recorded."""
-        if not is_job_id(job_id):
-            raise JobNotFound(job_id=job_id[:128])
-        client = client_of(app)
-        async with promptly(app):
-            status = await client.status(job_id)
-        if wait and status is not None and not status.is_settled:
-            status = await client.wait(job_id, wait)
-        if status is None:
-            raise JobNotFound(job_id=job_id)
-        return JobView.of(status)
-
-    return router
 
 
 def client_of(app: Warrener) -> Client:

@@ -1,10 +1,10 @@
 -- A worker wants to run attempt (generation, attempt) of a job.
 -- KEYS 1 job. ARGV 1 generation, 2 attempt, 3 token, 4 owner, 5 worker, 6 now, 7 task, 8 queue,
 -- 9 the token of an abandoned claim to take over, or '', 10 created, or '' if the producer records it.
--- Answers run, losses | settled, owed, token | stale | held, owner, token, claimed.
+-- Answers run, losses | settled, owed, token | stale | held, owner, worker, token, claimed.
 local key = KEYS[1]
 local mine = redis.call('HMGET', key, 'state', 'generation', 'attempt', 'token', 'owner', 'claimed',
-  'losses', 'owed', 'unconfirmed')
+  'losses', 'owed', 'unconfirmed', 'worker')
 local state, losses = mine[1], tonumber(mine[7] or 0)
 local g, a = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -18,7 +18,7 @@ if state then
       if state == 'RETRY' then return {'settled', mine[8] or '', mine[4] or ''} end
       if state == 'STARTED' and mine[4] == ARGV[3] then return {'run', losses} end
       if state == 'STARTED' and mine[4] ~= ARGV[9] then
-        return {'held', mine[5], mine[4], mine[6]}
+        return {'held', mine[5], mine[10] or '', mine[4], mine[6]}
       end
       if state == 'STARTED' then losses = losses + 1 end
     end

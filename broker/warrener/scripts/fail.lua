@@ -1,5 +1,6 @@
--- The run of this token failed for good, and the job owes its dead letter.
--- KEYS 1 job. ARGV 1 token, 2 now, 3 error (JSON), 4 history entry (JSON), 5 owed (JSON).
+-- The run of this token failed, and the job owes its next attempt, or, without one, its dead letter.
+-- KEYS 1 job. ARGV 1 token, 2 now, 3 error (JSON), 4 history entry (JSON), 5 owed (JSON), 6 when its next
+-- attempt is due, or ''.
 -- Answers ok, attempts, created, losses | superseded | forgotten (nobody holds a claim: the store has
 -- lost it). The record of a failed job stays until its dead letter is replayed or discarded, and its
 -- waiters hear of it once that letter is in its queue.
@@ -14,15 +15,17 @@ local function history(entries, entry)
   return entries
 end
 
+local ending = ARGV[6] == '' and 'FAILURE' or 'RETRY'
 local found = redis.call('HMGET', KEYS[1], 'state', 'token', 'attempts', 'created', 'losses')
 if not found[2] then return {'forgotten'} end
 if found[2] ~= ARGV[1] then return {'superseded'} end
 local attempts = found[3]
 if found[1] == 'STARTED' then
   attempts = history(attempts, ARGV[4])
-  redis.call('HSET', KEYS[1], 'state', 'FAILURE', 'error', ARGV[3], 'attempts', attempts,
+  redis.call('HSET', KEYS[1], 'state', ending, 'error', ARGV[3], 'attempts', attempts,
     'owed', ARGV[5], 'finished', ARGV[2])
-elseif found[1] ~= 'FAILURE' then
+  if ending == 'RETRY' then redis.call('HSET', KEYS[1], 'due', ARGV[6]) end
+elseif found[1] ~= ending then
   return {'superseded'}
 end
 return {'ok', attempts, found[4] or '', found[5] or '0'}

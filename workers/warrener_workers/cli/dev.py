@@ -55,21 +55,31 @@ def dev(
         if queues is None:
             raise typer.Exit(2)
         try:
-            with crew.servers(data) as (broker, store):
-                found = {
-                    "WARRENER_AMQP_URL": broker.amqp_url,
-                    "WARRENER_REDIS_URL": store.url,
-                    "WARRENER_APP": app,
-                }
-                os.environ.update(found)
-                os.environ.setdefault("WARRENER_GRACE", str(crew.GRACE))
-                with dev_file.published(data / dev_file.NAME, found):
-                    console.print(f"RabbitMQ {broker.amqp_url}  management {broker.management_url}")
-                    console.print(f"Redis    {store.url}\nAPI      http://{host}:{port}/docs")
-                    _say_who_finds_them(found, data)
-                    crew.Crew(host, port, concurrency).work(queues, reload)
+            with _servers(app, data):
+                console.print(f"API      http://{host}:{port}/docs")
+                crew.Crew(host, port, concurrency).work(queues, reload)
         except NodeError as error:
             _refuse(str(error))
+
+
+@contextmanager
+def _servers(app: str, data: Path) -> Iterator[None]:
+    """RabbitMQ and Redis, where this process's children and other commands find them."""
+    from . import crew
+
+    with crew.servers(data) as (broker, store):
+        found = {
+            "WARRENER_AMQP_URL": broker.amqp_url,
+            "WARRENER_REDIS_URL": store.url,
+            "WARRENER_APP": app,
+        }
+        os.environ.update(found)
+        os.environ.setdefault("WARRENER_GRACE", str(crew.GRACE))
+        with dev_file.published(data / dev_file.NAME, found):
+            console.print(f"RabbitMQ {broker.amqp_url}  management {broker.management_url}")
+            console.print(f"Redis    {store.url}")
+            _say_who_finds_them(found, data)
+            yield
 
 
 def _say_who_finds_them(found: Mapping[str, str], data: Path) -> None:

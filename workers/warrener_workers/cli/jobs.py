@@ -64,24 +64,14 @@ def submit(
     """Submit a job. With --wait, the exit code is 0 only if it succeeded."""
     positional: list[Any] = _parsed(args, list, "array", "--args")
     named: dict[str, Any] = _parsed(kwargs, dict, "object", "--kwargs")
-    for argument in arguments or []:
-        name, equals, value = argument.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{argument!r} is not of the form name=value")
-        named[name] = _value(task, name, value)
+    named |= _named(task, arguments or [])
     options = Options(queue=queue, countdown=countdown, id=id)
 
     async def call(warrener: Warrener, client: Client) -> JobStatus | str:
         if wait:
             # Without a store nothing could be waited for: say so before anything is sent.
             await client.store.ping()
-        known = warrener.tasks.get(task)
-        if known is not None:
-            found = known.schema.bind_json(positional, named).arguments
-            signature: Signature[Any] = Signature(warrener, task, (), found, options)
-        else:
-            signature = Signature(warrener, task, tuple(positional), named, options)
-        job_id = (await warrener.submit(signature)).id
+        job_id = (await warrener.submit(_signature(warrener, task, positional, named, options))).id
         if not wait:
             return job_id
         status = await client.wait(job_id, timeout)
@@ -96,6 +86,26 @@ def submit(
     _show(answer, json)
     if answer.state is not State.SUCCESS:
         raise typer.Exit(EXIT_NOT_SUCCEEDED)
+
+
+def _signature(
+    app: Warrener, task: str, positional: list[Any], named: dict[str, Any], options: Options
+) -> Signature[Any]:
+    """The call, its JSON read by the task's annotations where the task is known here."""
+    if task not in app.tasks:
+        return Signature(app, task, tuple(positional), named, options)
+    found = app.tasks[task].schema.bind_json(positional, named).arguments
+    return Signature(app, task, (), found, options)
+
+
+def _named(task: str, arguments: list[str]) -> dict[str, Any]:
+    found = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{argument!r} is not of the form name=value")
+        found[name] = _value(task, name, value)
+    return found
 
 
 def _parsed(text: str, kind: type[Any], called: str, option: str) -> Any:

@@ -42,16 +42,10 @@ def worker(
     log_format: LogFormat = "text",
 ) -> None:
     """Run jobs from these queues until stopped. Ctrl-C or SIGTERM lets running jobs finish."""
-    if pool not in ("processes", "solo"):
-        raise typer.BadParameter("processes or solo", param_hint="--pool")
     if log_format not in ("text", "json"):
         raise typer.BadParameter("text or json", param_hint="--log-format")
-    solo = pool == "solo"
-    if solo and (max_jobs_per_child or max_memory_per_child):
-        raise typer.BadParameter("a solo worker has no child to replace", param_hint="--pool")
-    if max_memory_per_child and not can_measure():
-        hint = "--max-memory-per-child"
-        raise typer.BadParameter("it needs Linux's /proc, which is not here", param_hint=hint)
+    recycling = Recycling(max_jobs_per_child or None, max_memory_per_child or None)
+    solo = _is_solo(pool, recycling)
     name = name or default_name()
     logs.configure(log_level, log_format, name)
     mine = WorkerSettings(
@@ -61,7 +55,7 @@ def worker(
         processes=1 if solo else processes,
         pool=pool,
         prefetch=prefetch or None,
-        recycling=Recycling(max_jobs_per_child or None, max_memory_per_child or None),
+        recycling=recycling,
     )
     children = ChildSettings(app, name, mine.slots_per_child, log_level, log_format)
     if solo:
@@ -72,3 +66,15 @@ def worker(
         run_solo(mine, children)
     else:
         run_worker(mine, children)
+
+
+def _is_solo(pool: str, recycling: Recycling) -> bool:
+    """Raises BadParameter for a pool that does not exist, or that cannot do what is asked."""
+    if pool not in ("processes", "solo"):
+        raise typer.BadParameter("processes or solo", param_hint="--pool")
+    if pool == "solo" and (recycling.max_jobs or recycling.max_memory):
+        raise typer.BadParameter("a solo worker has no child to replace", param_hint="--pool")
+    if recycling.max_memory and not can_measure():
+        hint = "--max-memory-per-child"
+        raise typer.BadParameter("it needs Linux's /proc, which is not here", param_hint=hint)
+    return pool == "solo"
