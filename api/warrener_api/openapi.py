@@ -56,6 +56,10 @@ def _alternative(task: Task[..., Any]) -> type[BaseModel]:
         "queue": (str | None, None),
         "countdown": (Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, None),
         "eta": (AwareDatetime | None, None),
+        "expires": (
+            Annotated[float, Field(gt=0, allow_inf_nan=False)] | AwareDatetime | None,
+            None,
+        ),
     }
     name = task.schema.type_name
     model: type[BaseModel] = create_model(

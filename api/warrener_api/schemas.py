@@ -24,6 +24,8 @@ class JobRequest(BaseModel):
     countdown: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Seconds."""
     eta: AwareDatetime | None = None
+    expires: Annotated[float, Field(gt=0, allow_inf_nan=False)] | AwareDatetime | None = None
+    """Seconds, or a time: from then on it does not begin."""
 
 
 class ErrorView(BaseModel):

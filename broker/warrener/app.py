@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from .calls import encode_unchecked
@@ -164,6 +165,7 @@ class Warrener:
             eta=None if options.eta is None else options.eta.timestamp(),
             job_id=options.id,
             key=options.idempotency_key,
+            **_expiry(options),
         )
 
     async def _queue_by_name(self, task: str) -> str:
@@ -223,6 +225,13 @@ class Warrener:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _expiry(options: Options) -> dict[str, float]:
+    expires = options.expires
+    if isinstance(expires, datetime):
+        return {"expires_at": expires.timestamp()}
+    return {} if expires is None else {"expires": float(expires)}
 
 
 def _module_name(function: Callable[..., Any]) -> str:

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from . import ids, transitions
+from . import control, ids, transitions
 from .catalogue import Catalogue
-from .errors import IdempotencyConflict, PayloadTooLarge, StoreUnavailable, WarrenerError
+from .errors import (
+    BrokerRefusedLogin,
+    BrokerUnavailable,
+    IdempotencyConflict,
+    PayloadTooLarge,
+    StoreUnavailable,
+    WarrenerError,
+)
 from .messages import Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
+from .revoking import ask_revoke
 from .settings import Settings
 from .store import Store, log, open_client
 from .waiting import Waiter
@@ -25,7 +33,8 @@ _MOVES = 1000
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One job to submit, as it was asked for. `countdown` in seconds or `eta`, a Unix time, delay it;
-    `key` is an idempotency key: the same key gives the same job. Raises TaskNameError, JobIdError,
+    `key` is an idempotency key: the same key gives the same job. It begins no later than `expires` seconds
+    from now, or than `expires_at`, a Unix time. Raises TaskNameError, JobIdError,
     IdempotencyKeyError."""
 
     task: str
@@ -35,6 +44,8 @@ class Submission:
     eta: float | None = None
     job_id: str | None = None
     key: str | None = None
+    expires: float | None = None
+    expires_at: float | None = None
 
     def __post_init__(self) -> None:
         ids.check_task_name(self.task)
@@ -47,10 +58,16 @@ class Submission:
         """Seconds from `now` until the job is due; an eta in the past is due at once."""
         return self.countdown if self.eta is None else max(0.0, self.eta - now)
 
+    def end(self, now: float) -> float | None:
+        """The Unix time from which on it does not begin."""
+        return self.expires_at if self.expires is None else now + self.expires
+
     @property
     def fingerprint(self) -> str:
         """The same for the same request, whenever it is made: hence the eta, not what is left of it."""
-        facts = (self.task, self.queue, self.countdown, self.eta)
+        facts: tuple[object, ...] = (self.task, self.queue, self.countdown, self.eta)
+        if self.expires is not None or self.expires_at is not None:
+            facts += (self.expires, self.expires_at)
         return sha256(repr(facts).encode() + self.body).hexdigest()
 
 
@@ -66,6 +83,9 @@ class Backend(Protocol):
 
     async def status(self, job_id: str) -> JobStatus | None:
         """The job's record, or None if it is not known."""
+
+    async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
+        """Revoke a job that waits; False for one that runs, which is asked to end."""
 
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """The job's record once it has ended, or after `timeout` seconds as it stands."""
@@ -153,6 +173,7 @@ class Client:
             body=submission.body,
             created=now,
             due=now + delay if delay else None,
+            expires=submission.end(now),
         )
         outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.
@@ -193,6 +214,17 @@ class Client:
     async def status(self, job_id: str) -> JobStatus | None:
         """The job's record, or None if it is not known. Raises StoreUnavailable."""
         return await self.store.status(job_id)
+
+    async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
+        """See Backend.revoke. Raises JobNotFound, JobEnded, StoreUnavailable."""
+        now = self.clock()
+        if await ask_revoke(self.store, self.settings, job_id, now, reason, terminate=terminate):
+            return True
+        try:
+            await self.publisher.tell_workers(control.look_for_revoked([job_id]))
+        except (BrokerUnavailable, BrokerRefusedLogin) as error:
+            log.info("workers notice by themselves that %s is revoked: %s", job_id, error)
+        return False
 
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """See Backend.wait. Raises StoreUnavailable."""

@@ -179,6 +179,7 @@ def revive(message: Message) -> Message:
         due=None,
         parks=0,
         waiting_since=None,
+        expires=None,  # whoever replays it wants it to run
     )
 
 

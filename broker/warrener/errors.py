@@ -20,7 +20,7 @@ where it is raised, which stay on the error as attributes.
     ├── QueueBusy
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
-    │   └── WaitInsideJob
+    │   └── JobEnded · WaitInsideJob
     ├── SyncCallOnLoop
     ├── TimeLimitExceeded · SoftTimeLimitExceeded · WorkerLost
     └── RetryLater                         raised by a task, not by Warrener
@@ -240,6 +240,10 @@ class ResultTimeout(ResultError):
 class ResultExpired(ResultError):
     """Job {job_id} succeeded, but its result is no longer kept: read it sooner, or raise
     WARRENER_RESULT_TTL."""
+
+
+class JobEnded(ResultError):
+    """Job {job_id} has ended as {state}: there is nothing left to revoke."""
 
 
 class WaitInsideJob(ResultError):

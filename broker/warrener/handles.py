@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .client import Backend
@@ -62,6 +63,18 @@ class JobHandle(Generic[R]):
         if status.result_expired:
             raise ResultExpired(job_id=self.id)
         return self._decode(status.result) if self._decode else status.result
+
+    async def revoke(self, *, terminate: bool = False, reason: str = "revoked") -> bool:
+        """See that the job does not run: True if it was waiting and never will, False if it runs and was
+        asked to end, which its record then tells. A running coroutine is cancelled at its next await; a
+        plain function sees `job.revoked`, or with `terminate` loses its process. Raises JobNotFound,
+        JobEnded, StoreUnavailable."""
+        return await self._backend().revoke(self.id, reason, terminate=terminate)
+
+    def revoke_sync(self, *, terminate: bool = False, reason: str = "revoked") -> bool:
+        """revoke() for code without an event loop."""
+        call = partial(self.revoke, terminate=terminate, reason=reason)
+        return self._portal.run(call, "revoke_sync()")
 
     def status_sync(self) -> JobStatus:
         """status() for code without an event loop."""

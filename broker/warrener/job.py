@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
+
+from .errors import JobRevoked
 
 R = TypeVar("R")
 
 
 def _nowhere(report: dict[str, Any]) -> None:
     """A job made by hand, in a unit test of the function, shows its progress to nobody."""
+
+
+class Revocation:
+    """Whether somebody has asked a run to end, and how its coroutine learns of it. For any thread."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._cancel: Callable[[], object] | None = None
+
+    def ask(self) -> None:
+        """Ask it to end: its coroutine is cancelled, once."""
+        if not self.asked:
+            self.asked = True
+            if self._cancel is not None:
+                self._cancel()
+
+    @contextmanager
+    def cancels_me(self) -> Iterator[None]:
+        """Cancel the current task when asked, while this lasts."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
+        try:
+            if self.asked:
+                task.cancel()
+            yield
+        finally:
+            self._cancel = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +63,18 @@ class Job(Generic[R]):
     created: float = 0.0
     deadline: float | None = None
     show: Callable[[dict[str, Any]], None] = field(default=_nowhere, repr=False)
+    revocation: Revocation = field(default_factory=Revocation, repr=False)
+
+    @property
+    def revoked(self) -> bool:
+        """True once somebody has revoked this job. A coroutine is cancelled then, at its next await; a
+        plain function looks here between two pieces of its work, and returns or raises."""
+        return self.revocation.asked
+
+    def check_revoked(self) -> None:
+        """Raises JobRevoked if somebody has revoked this job."""
+        if self.revoked:
+            raise JobRevoked(job_id=self.id, reason="it was asked to end")
 
     async def report_progress(
         self, done: float, total: float | None = None, note: str = ""

@@ -41,6 +41,8 @@ class Message:
     """How often this attempt was put back into the ladder because it could not run yet."""
     waiting_since: float | None = None
     """When a worker first met this message without knowing its task."""
+    expires: float | None = None
+    """From then on no attempt of it begins."""
     foreign: bool = False
     """True if it came without our headers: no producer of ours records it."""
     extra: Headers = field(default_factory=dict)
@@ -92,7 +94,7 @@ class Seal(Protocol):
         """What was found in that queue, or a Malformed if its signature is not valid there."""
 
 
-OWN = ("attempt", "generation", "due", "parks", "waiting_since")
+OWN = ("attempt", "generation", "due", "parks", "waiting_since", "expires")
 
 
 def encode(message: Message, message_id: str | None = None) -> spec.Basic.Properties:
@@ -109,6 +111,8 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
         headers["parks"] = message.parks
     if message.waiting_since is not None:
         headers["waiting_since"] = to_ms(message.waiting_since)
+    if message.expires is not None:
+        headers["expires"] = to_ms(message.expires)
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
@@ -140,6 +144,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         due=_from_ms(headers.get("due")),
         parks=headers.get("parks", 0),
         waiting_since=_from_ms(headers.get("waiting_since")),
+        expires=_from_ms(headers.get("expires")),
         foreign="attempt" not in headers,
         extra=_extra(headers),
     )
@@ -185,7 +190,7 @@ def _header_fault(headers: Headers) -> str | None:
         value = headers.get(name, least)
         if type(value) is not int or not least <= value < 2**53:
             return f"header {name!r} is {value!r} instead of a whole number from {least}"
-    for name in ("due", "waiting_since"):
+    for name in ("due", "waiting_since", "expires"):
         value = headers.get(name)
         if value is not None and not (type(value) is int and 0 <= value < FAR_FUTURE_MS):
             return f"header {name!r} is {value!r} instead of Unix milliseconds"

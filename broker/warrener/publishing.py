@@ -71,8 +71,11 @@ class Publishes(Protocol):
     async def ready(self) -> None:
         """Return if the broker answers."""
 
-    def own_channel(self) -> AbstractAsyncContextManager[Channel]:
-        """A channel on a connection of the caller's own."""
+    async def tell_workers(self, what: bytes) -> None:
+        """Send this control message to all workers that listen; that nobody hears it is no error."""
+
+    def own_channel(self, name: str = "warrener pass") -> AbstractAsyncContextManager[Channel]:
+        """A channel on a connection of the caller's own, which RabbitMQ lists under the name."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -229,6 +232,12 @@ class Publisher:
                 if not channel.is_closed:
                     await channel.close()
 
+    async def tell_workers(self, what: bytes) -> None:
+        """Send this control message to all workers that listen; that nobody hears it is no error. Raises
+        BrokerUnavailable, BrokerRefusedLogin."""
+        async with self._question() as channel:
+            await channel.basic_publish(what, exchange=self._names.control, mandatory=False)
+
     async def ready(self) -> None:
         """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""
         # A round trip: a connection stays open for several heartbeats after the broker hangs, and as
@@ -240,10 +249,10 @@ class Publisher:
             raise self._link.unavailable(error) from error
 
     @asynccontextmanager
-    async def own_channel(self) -> AsyncIterator[Channel]:
+    async def own_channel(self, name: str = "warrener pass") -> AsyncIterator[Channel]:
         """A channel on a connection of the caller's own. Raises BrokerUnavailable."""
         await self._link.channel()
-        link = Link(self._settings, "warrener pass", _nothing)
+        link = Link(self._settings, name, _nothing)
         try:
             channel = await link.channel()
             try:

@@ -9,6 +9,7 @@
     (none) ──► STARTED (claimed before its submission was recorded)
     STARTED ──► STARTED (taken over from a lost worker)
     FAILURE ──► STARTED (replayed, and claimed before the replay was recorded)
+    (none), FAILURE ──► REVOKED (so claimed, but expired)
 
 SUCCESS and REVOKED are final. FAILURE is final for its generation: only a replay leaves it.
 The scripts in scripts/ make these moves; a test holds them against this table.
@@ -53,7 +54,7 @@ TRANSITIONS: dict[State | None, frozenset[State]] = {
         }
     ),
     State.RETRY: frozenset({State.STARTED, State.REVOKED}),
-    State.FAILURE: frozenset({State.PENDING, State.STARTED}),
+    State.FAILURE: frozenset({State.PENDING, State.STARTED, State.REVOKED}),
     State.SUCCESS: frozenset(),
     State.REVOKED: frozenset(),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any
@@ -25,11 +25,19 @@ log = logging.getLogger(__name__)
 Client = redis.asyncio.Redis
 CONNECTIONS = 16
 
-_SCRIPTS = {
-    file.name.removesuffix(".lua"): file.read_text()
-    for file in resources.files(__package__).joinpath("scripts").iterdir()
-    if file.name.endswith(".lua")
-}
+
+def _read_scripts() -> dict[str, str]:
+    """The scripts by name, each behind what they share."""
+    folder = resources.files(__package__).joinpath("scripts")
+    shared = folder.joinpath("_shared.lua").read_text()
+    return {
+        file.name.removesuffix(".lua"): shared + file.read_text()
+        for file in folder.iterdir()
+        if file.name.endswith(".lua") and not file.name.startswith("_")
+    }
+
+
+_SCRIPTS = _read_scripts()
 _HASHES = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
 
 _SPOILT = re.compile(r"WRONGTYPE |(ERR )?user_script:\d+: ")
@@ -123,6 +131,20 @@ class Store:
     async def status(self, job_id: str) -> JobStatus | None:
         """The record of one job, or None if it is not known."""
         return (await self.statuses([job_id]))[0]
+
+    async def revocations(self, runs: Mapping[str, str]) -> dict[str, str]:
+        """Of these runs, job ids with the tokens of their claims: those that somebody asked to end, with
+        `cancel` or `terminate`."""
+        async with self.reachable():
+            pipeline = self.client.pipeline(transaction=False)
+            for job_id in runs:
+                pipeline.hmget(self.keys.job(job_id), "token", "revoke")
+            replies = await pipeline.execute(raise_on_error=False)
+        found = {}
+        for (job_id, token), reply in zip(runs.items(), replies, strict=True):
+            if isinstance(reply, list) and reply[0] == token.encode() and reply[1]:
+                found[job_id] = reply[1].decode()
+        return found
 
     async def ping(self) -> None:
         """Return if Redis answers."""

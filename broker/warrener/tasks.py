@@ -13,6 +13,7 @@ from .calls import CallSchema
 from .errors import ConfigurationError
 from .handles import JobHandle
 from .retry import Retry
+from .topology import LONGEST_WAIT
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,8 +29,19 @@ class Options:
     """Timezone-aware; a naive one is refused."""
     id: str | None = None
     idempotency_key: str | None = None
+    expires: float | datetime | None = None
+    """Seconds from the submission, or a timezone-aware time."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.expires, datetime):
+            if self.expires.tzinfo is None:
+                raise ConfigurationError(
+                    message=f"expires={self.expires!r} has no time zone: say which, with tzinfo="
+                )
+        elif self.expires is not None and not 0 < self.expires <= LONGEST_WAIT:
+            raise ConfigurationError(
+                message=f"expires={self.expires} must be above 0 seconds, and at most {LONGEST_WAIT:g}"
+            )
         if self.eta is not None and self.eta.tzinfo is None:
             raise ConfigurationError(
                 message=f"eta={self.eta!r} has no time zone: say which, with tzinfo="
@@ -99,9 +111,10 @@ class Signature(Generic[R]):
         eta: datetime | None = None,
         id: str | None = None,
         idempotency_key: str | None = None,
+        expires: float | datetime | None = None,
     ) -> Signature[R]:
         """The same call with these options added to its own; see Task.options."""
-        added = Options(queue, countdown, eta, id, idempotency_key)
+        added = Options(queue, countdown, eta, id, idempotency_key, expires)
         return replace(self, chosen=self.chosen.with_(added))
 
     async def send(self) -> JobHandle[R]:
@@ -145,15 +158,16 @@ class Task(Generic[P, R]):
         eta: datetime | None = None,
         id: str | None = None,
         idempotency_key: str | None = None,
+        expires: float | datetime | None = None,
     ) -> Task[P, R]:
         """The same task with these options, added to its own, for what is sent through it.
 
         `countdown` in seconds or `eta` delay the job; `id` names it, and one id runs once;
-        `idempotency_key` derives the id, so that sending again gives the same job. Raises
-        ConfigurationError for a naive eta.
+        `idempotency_key` derives the id, so that sending again gives the same job; from `expires` on, in
+        seconds or a time, no attempt of it begins. Raises ConfigurationError for a naive eta.
         """
         bound = copy.copy(self)
-        added = Options(queue, countdown, eta, id, idempotency_key)
+        added = Options(queue, countdown, eta, id, idempotency_key, expires)
         bound._options = self._options.with_(added)
         return bound
 

@@ -78,6 +78,7 @@ class Names:
     def __init__(self, namespace: str) -> None:
         self.jobs = f"{namespace}.jobs"
         self.dead = f"{namespace}.dead"
+        self.control = f"{namespace}.control"
         self.undelivered = f"{namespace}.undelivered"
         self.deliver = f"{namespace}.delay.deliver"
         self.rungs = [f"{namespace}.delay.{n:02}" for n in range(RUNGS)]
@@ -125,6 +126,7 @@ def shared(settings: Settings) -> Topology:
         exchanges=(
             Exchange(names.jobs, "topic"),
             Exchange(names.dead, "direct", caught),
+            Exchange(names.control, "fanout"),
         ),
         queues=(Queue(names.undelivered, kept(settings)),),
         bindings=(Binding(names.undelivered, "", queue=names.undelivered),),

@@ -92,16 +92,33 @@ def submit(message: Message, queue: str, fingerprint: str = "") -> Transition:
 
 
 def claim(
-    message: Message, queue: str, token: str, runner: Runner, now: float, abandoned: str = ""
+    message: Message,
+    queue: str,
+    token: str,
+    runner: Runner,
+    now: float,
+    record_ttl: float,
+    abandoned: str = "",
 ) -> Transition:
-    """A worker wants to run this attempt, if need be in place of an abandoned claim. Answers a
-    Verdict, through read_claim."""
+    """A worker wants to run this attempt, if need be in place of an abandoned claim; one that has expired
+    is revoked instead, and its record lives `record_ttl` seconds. Answers a Verdict, through read_claim."""
     who = (token, runner.owner, runner.worker, now)
     created = (message.created or now) if message.foreign else ""
+    expires = "" if message.expires is None else message.expires
     return Transition(
         "claim",
         message.job_id,
-        (*message.order, *who, message.task, queue, abandoned, created),
+        (
+            *message.order,
+            *who,
+            message.task,
+            queue,
+            abandoned,
+            created,
+            expires,
+            max(1, round(record_ttl)),
+        ),
+        announces=True,
     )
 
 
@@ -143,18 +160,23 @@ def succeed(
     return Transition("succeed", job_id, arguments, announces=True)
 
 
-def retry(
-    job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes, due: float
-) -> Transition:
-    """The run failed and the job owes its next attempt. Answers ok, superseded or forgotten."""
-    return Transition("fail", job_id, (token, now, error, entry, owed, due))
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """How a run failed: its error and its line of history as JSON, what the job owes for it, and the
+    seconds that its record lives if it had been asked to end."""
+
+    error: bytes
+    entry: bytes
+    owed: bytes
+    record_ttl: float
 
 
-def fail(
-    job_id: str, token: str, now: float, error: bytes, entry: bytes, owed: bytes
-) -> Transition:
-    """The run failed for good. Answers ok, attempts, created, losses; or superseded, or forgotten."""
-    return Transition("fail", job_id, (token, now, error, entry, owed, ""))
+def fail(job_id: str, token: str, now: float, how: Failing, due: float | None = None) -> Transition:
+    """The run failed, and the job owes its next attempt, `due` at that Unix time, or without one its dead
+    letter. Answers ok, attempts, created, losses; or revoked, superseded or forgotten."""
+    ttl = max(1, round(how.record_ttl))
+    arguments = (token, now, how.error, how.entry, how.owed, "" if due is None else due, ttl)
+    return Transition("fail", job_id, arguments, announces=True)
 
 
 def pay(job_id: str, token: str) -> Transition:
@@ -166,6 +188,16 @@ def revoke(message: Message, now: float, reason: str, record_ttl: float) -> Tran
     """A waiting attempt shall not run. Answers revoked, stale or unchanged."""
     arguments: tuple[Any, ...] = (now, reason, round(record_ttl), *message.order)
     return Transition("revoke", message.job_id, arguments, announces=True)
+
+
+def ask_revoke(
+    job_id: str, now: float, reason: str, record_ttl: float, *, terminate: bool
+) -> Transition:
+    """Whatever attempt of the job waits shall not run; one that runs is asked to end, or its process is
+    killed. Answers unknown, revoked, asked, or ended and the state."""
+    how = "terminate" if terminate else "cancel"
+    arguments = (now, reason, max(1, round(record_ttl)), how)
+    return Transition("ask_revoke", job_id, arguments, announces=True)
 
 
 def replay(message: Message, queue: str) -> Transition:

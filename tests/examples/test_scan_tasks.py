@@ -40,6 +40,9 @@ class FakeBackend:
     async def status(self, job_id: str) -> JobStatus | None:
         return self.records.get(job_id)
 
+    async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
+        raise NotImplementedError
+
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         return self.records.get(job_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -196,6 +197,12 @@ class _Bytes(str):
 
     def encode(self, *_: Any) -> bytes:
         return self.raw
+
+
+async def worker_stops(worker: Running) -> int:
+    """Its exit code after a SIGTERM."""
+    worker.kill(signal.SIGTERM)
+    return await worker.ended()
 
 
 async def until(check: Callable[[], bool], what: str) -> None:

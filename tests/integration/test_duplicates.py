@@ -11,10 +11,10 @@ import pytest
 from warrener import State, transitions
 from warrener.messages import Message
 from warrener.records import JobError
-from warrener.transitions import Runner
+from warrener.transitions import Failing, Runner
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard
+from .conftest import QUEUE, Yard, worker_stops
 
 GONE = Runner("a worker that is gone", "gone")
 
@@ -56,12 +56,6 @@ async def test_two_copies_that_arrive_together_run_once(yard: Yard) -> None:
     assert await yard.waiting(QUEUE) == []
 
 
-async def worker_stops(worker: Any) -> int:
-    """Its exit code after a SIGTERM."""
-    worker.kill(15)
-    return int(await worker.ended())
-
-
 async def test_a_copy_that_arrives_while_the_job_runs_is_parked_and_then_acknowledged(
     yard: Yard,
 ) -> None:
@@ -85,6 +79,10 @@ async def test_a_copy_that_arrives_while_the_job_runs_is_parked_and_then_acknowl
     assert await yard.waiting(QUEUE) == []
 
 
+def _failing(error: JobError, owed: dict[str, float]) -> Failing:
+    return Failing(error.to_json(), orjson.dumps({"attempt": 1}), orjson.dumps(owed), 60.0)
+
+
 @pytest.mark.parametrize("published", [False, True])
 async def test_a_retry_that_was_recorded_but_perhaps_not_published_is_published(
     yard: Yard, published: bool
@@ -93,16 +91,8 @@ async def test_a_retry_that_was_recorded_but_perhaps_not_published_is_published(
     message, error = _message("debt", tasks.run, "debt"), JobError("ValueError", "first run")
     due = 1_700_000_001.0
     moves = [
-        transitions.claim(message, QUEUE, "token", GONE, 1_700_000_000.0),
-        transitions.retry(
-            "debt",
-            "token",
-            due,
-            error.to_json(),
-            orjson.dumps({"attempt": 1}),
-            orjson.dumps({"retry": due}),
-            due,
-        ),
+        transitions.claim(message, QUEUE, "token", GONE, 1_700_000_000.0, 60.0),
+        transitions.fail("debt", "token", due, _failing(error, {"retry": due}), due),
     ]
     await yard.client.store.apply(moves)
     if published:
@@ -128,15 +118,8 @@ async def test_a_failure_that_was_recorded_but_not_dead_lettered_gets_its_letter
     message, died = _message("debt", tasks.run, "debt"), 1_700_000_001.0
     error = JobError("ValueError", "what it died of", "Traceback: …")
     moves = [
-        transitions.claim(message, QUEUE, "token", GONE, 1_700_000_000.0),
-        transitions.fail(
-            "debt",
-            "token",
-            died,
-            error.to_json(),
-            orjson.dumps({"attempt": 1}),
-            orjson.dumps({"dead": died}),
-        ),
+        transitions.claim(message, QUEUE, "token", GONE, 1_700_000_000.0, 60.0),
+        transitions.fail("debt", "token", died, _failing(error, {"dead": died})),
     ]
     await yard.client.store.apply(moves)
     await _publish(yard, message)

@@ -103,6 +103,41 @@ def wait_plain(name: str, gate: str) -> str:
     return name
 
 
+@app.task
+async def tidy(name: str, gate: str) -> str:
+    """A coroutine that notes it when it leaves, however that comes."""
+    note("start", name)
+    try:
+        await _gate(gate)
+        note("end", name)
+    finally:
+        note("tidied", name)
+    return name
+
+
+@app.task
+async def stubborn(name: str, gate: str) -> str:
+    """One that does not end when it is cancelled."""
+    note("start", name)
+    try:
+        await _gate(gate)
+    except asyncio.CancelledError:
+        note("refused", name)
+    note("end", name)
+    return name
+
+
+@app.task
+def looks(name: str, *, job: Job[str]) -> str:
+    """A plain function that ends once it is revoked."""
+    note("start", name)
+    while not job.revoked:
+        time.sleep(0.02)
+    note("saw", name)
+    job.check_revoked()
+    return name
+
+
 @app.task(isolate=True)
 async def isolated(name: str) -> str:
     """Gets a process of its own."""

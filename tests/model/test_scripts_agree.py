@@ -10,7 +10,7 @@ from warrener import transitions
 from warrener.messages import Message
 from warrener.settings import Settings
 from warrener.store import Store
-from warrener.transitions import Granted, Held, Reply, Runner, Settled, Stale, Transition
+from warrener.transitions import Failing, Granted, Held, Reply, Runner, Settled, Stale, Transition
 
 from .records import Answer, Command, Moved, Record, move
 from .scenarios import SCENARIOS, searched
@@ -31,7 +31,7 @@ def transition(job_id: str, command: Command) -> Transition:
         case "claim":
             abandoned = f"t{command.abandoned}" if command.abandoned else ""
             runner = Runner(f"o{command.owner}", "heavy-1")
-            return transitions.claim(message, "shop", token, runner, NOW, abandoned)
+            return transitions.claim(message, "shop", token, runner, NOW, LIVES_FOR, abandoned)
         case "submit":
             return transitions.submit(message, "shop")
         case "reserve":
@@ -39,9 +39,11 @@ def transition(job_id: str, command: Command) -> Transition:
         case "succeed":
             return transitions.succeed(job_id, token, NOW, b"1", (LIVES_FOR, LIVES_FOR))
         case "retry":
-            return transitions.retry(job_id, token, NOW, b"{}", b"{}", DEBTS["retry"], NOW)
+            how = Failing(b"{}", b"{}", DEBTS["retry"], LIVES_FOR)
+            return transitions.fail(job_id, token, NOW, how, NOW)
         case "fail":
-            return transitions.fail(job_id, token, NOW, b"{}", b"{}", DEBTS["dead"])
+            how = Failing(b"{}", b"{}", DEBTS["dead"], LIVES_FOR)
+            return transitions.fail(job_id, token, NOW, how)
         case "revoke":
             return transitions.revoke(message, NOW, "purged", LIVES_FOR)
         case "replay":

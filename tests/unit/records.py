@@ -8,7 +8,7 @@ from warrener import State, transitions
 from warrener.messages import Message
 from warrener.states import TRANSITIONS
 from warrener.store import Store
-from warrener.transitions import Reply, Runner, Transition
+from warrener.transitions import Failing, Reply, Runner, Transition
 
 JOB = "job-1"
 QUEUE = "scan.analysis"
@@ -84,19 +84,23 @@ async def do(store: Store, move: Transition) -> Reply:
 
 
 def claimed(message: Message, token: str, runner: Runner = ME, abandoned: str = "") -> Transition:
-    return transitions.claim(message, QUEUE, token, runner, 10.0, abandoned)
+    return transitions.claim(message, QUEUE, token, runner, 10.0, TTLS[1], abandoned)
 
 
 def succeeded(token: str, result: bytes = b'"result"', owed: bytes = b"") -> Transition:
     return transitions.succeed(JOB, token, 20.0, result, TTLS, owed)
 
 
+def failing(owed: bytes, entry: bytes = b'{"attempt":1}') -> Failing:
+    return Failing(ERROR, entry, owed, TTLS[1])
+
+
 def retried(token: str) -> Transition:
-    return transitions.retry(JOB, token, 20.0, ERROR, b'{"attempt":1}', b'{"retry":30.0}', 30.0)
+    return transitions.fail(JOB, token, 20.0, failing(b'{"retry":30.0}'), 30.0)
 
 
 def buried(token: str) -> Transition:
-    return transitions.fail(JOB, token, 20.0, ERROR, b'{"attempt":1}', b'{"dead":20.0}')
+    return transitions.fail(JOB, token, 20.0, failing(b'{"dead":20.0}'))
 
 
 def revoked(message: Message) -> Transition:

@@ -187,6 +187,7 @@ PUBLIC = [
     "InvalidArguments",
     "InvalidDelay",
     "Job",
+    "JobEnded",
     "JobError",
     "JobFailed",
     "JobHandle",

@@ -66,7 +66,7 @@ def test_nothing_leaves_a_final_state(final: State) -> None:
 
 def test_only_a_new_generation_leaves_failure() -> None:
     assert State.FAILURE in TERMINAL
-    assert TRANSITIONS[State.FAILURE] == {State.PENDING, State.STARTED}
+    assert TRANSITIONS[State.FAILURE] == {State.PENDING, State.STARTED, State.REVOKED}
 
 
 def test_every_state_can_be_reached() -> None:

@@ -17,7 +17,7 @@ from warrener.store import Store
 from warrener.transitions import Granted, Held, Settled, Stale, Transition, read_claim
 
 from . import records
-from .records import ERROR, QUEUE, TTLS, Record, check_move
+from .records import QUEUE, TTLS, Record, check_move, failing
 
 SERVER = fakeredis.FakeServer()
 NUMBERS = itertools.count()
@@ -93,15 +93,24 @@ class OneJob(RuleBasedStateMachine):
         [answer], before = self.make(move)
         assert (answer == b"new") is (before.state is None)
 
-    @rule(generations=steps, attempts=steps, token=tokens, abandoned=st.just("") | tokens)
-    def claim(self, generations: int, attempts: int, token: str, abandoned: str) -> None:
+    @rule(
+        generations=steps,
+        attempts=steps,
+        token=tokens,
+        abandoned=st.just("") | tokens,
+        expires=st.sampled_from([None, None, None, 9.0, 11.0]),
+    )
+    def claim(
+        self, generations: int, attempts: int, token: str, abandoned: str, expires: float | None
+    ) -> None:
         token, abandoned = self.who(token), self.who(abandoned)
         runner = records.ME if token == "a" else records.OTHER
-        message = self.message(generations, attempts)
-        move = transitions.claim(message, QUEUE, token, runner, 10.0, abandoned)
+        message = replace(self.message(generations, attempts), expires=expires)
+        move = transitions.claim(message, QUEUE, token, runner, 10.0, TTLS[1], abandoned)
         reply, before = self.make(move)
         match read_claim(reply):
             case Granted(losses):
+                assert expires != 9.0 or before.token == token, "it had expired"
                 assert (self.record.state, self.record.token) == (State.STARTED, token)
                 assert self.record.order == message.order
                 assert losses == self.losses(self.record)
@@ -111,6 +120,10 @@ class OneJob(RuleBasedStateMachine):
                 assert self.record == before
                 assert (before.state, before.token) == (State.STARTED, holder)
                 assert owner
+            case Settled() if self.record != before:
+                assert self.record.state is State.REVOKED
+                assert self.record.order == message.order
+                assert expires == 9.0 or self.asked(before)
             case Settled(owed=owed):
                 assert self.record == before
                 assert before.state in (
@@ -129,16 +142,25 @@ class OneJob(RuleBasedStateMachine):
         move, state = {
             "succeed": (transitions.succeed(self.job_id, token, 20.0, b"1", TTLS), State.SUCCESS),
             "retry": (
-                transitions.retry(self.job_id, token, 20.0, ERROR, b"{}", b"1", 30.0),
+                transitions.fail(self.job_id, token, 20.0, failing(b"1"), 30.0),
                 State.RETRY,
             ),
             "fail": (
-                transitions.fail(self.job_id, token, 20.0, ERROR, b"{}", b"2"),
+                transitions.fail(self.job_id, token, 20.0, failing(b"2")),
                 State.FAILURE,
             ),
         }[name]
         reply, before = self.make(move)
         held = before.token == token and before.state in (State.STARTED, state)
+        if name != "succeed" and before.token == token:
+            if before.state is State.REVOKED:
+                assert reply == [b"revoked"]
+                assert self.record == before
+                return
+            if before.state is State.STARTED and self.asked(before):
+                assert reply == [b"revoked"]
+                assert self.record.state is State.REVOKED
+                return
         assert reply[0] == (b"ok" if held else self.refused(before))
         if held:
             assert self.record.state is state
@@ -204,6 +226,29 @@ class OneJob(RuleBasedStateMachine):
             assert before.order <= message.order
         else:
             assert self.record == before
+
+    @staticmethod
+    def asked(record: Any) -> bool:
+        """Whether the run of this record was asked to end."""
+        return b"revoke" in record.fields
+
+    @precondition(lambda self: self.record.order > (0, 1) or self.asked(self.record))
+    @rule(terminate=st.booleans())
+    def ask_revoke(self, terminate: bool) -> None:
+        move = transitions.ask_revoke(self.job_id, 20.0, "asked", TTLS[1], terminate=terminate)
+        [answer, *_], before = self.make(move)
+        match before.state:
+            case State.PENDING | State.SCHEDULED | State.RETRY if (
+                b"unconfirmed" not in before.fields
+            ):
+                assert (answer, self.record.state) == (b"revoked", State.REVOKED)
+            case State.STARTED:
+                assert answer == b"asked"
+                assert self.asked(self.record)
+                assert self.record.state is State.STARTED
+            case _:
+                assert answer in (b"unknown", b"ended")
+                assert self.record == before
 
     @rule(generations=steps)
     def replay(self, generations: int) -> None:

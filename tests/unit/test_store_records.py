@@ -11,7 +11,6 @@ from warrener.store import Store
 from warrener.transitions import Granted, Held, Settled, Stale, Transition, read_claim
 
 from .records import (
-    ERROR,
     FIRST,
     JOB,
     ME,
@@ -25,6 +24,7 @@ from .records import (
     buried,
     claimed,
     do,
+    failing,
     look,
     reserved,
     retried,
@@ -260,10 +260,63 @@ async def test_of_many_attempts_the_last_are_kept(store: Store) -> None:
     for number in range(1, 201):
         await do(store, claimed(message, "mine"))
         entry = orjson.dumps({"attempt": number, "message": "x },\n{ " * 40})
-        await do(store, transitions.retry(JOB, "mine", 1.0, ERROR, entry, b"1", 2.0))
+        await do(store, transitions.fail(JOB, "mine", 1.0, failing(b"1", entry), 2.0))
         message = message.next_attempt()
     status = await store.status(JOB)
     assert status
     kept = [attempt["attempt"] for attempt in status.attempts]
     assert kept == list(range(201 - len(kept), 201))
     assert 30 < len(kept) < 100
+
+
+def asked(terminate: bool = False) -> Transition:
+    return transitions.ask_revoke(JOB, 20.0, "enough", TTLS[1], terminate=terminate)
+
+
+async def test_a_run_that_was_asked_to_end_and_handed_back_does_not_run_again(store: Store) -> None:
+    await do(store, claimed(FIRST, "mine"))
+    assert await do(store, asked()) == [b"asked"]
+    assert await store.revocations({JOB: "mine"}) == {JOB: "cancel"}
+    assert await store.revocations({JOB: "another"}) == {}
+    await do(store, transitions.release(JOB, "mine"))
+    assert isinstance(await verdict(store, claimed(FIRST, "theirs", OTHER)), Settled)
+    status = await store.status(JOB)
+    assert status
+    assert (status.state, status.reason, status.owes) == (State.REVOKED, "enough", False)
+    assert await ttl(store) > 0
+
+
+async def test_a_run_that_was_asked_to_end_and_lost_does_not_run_again(store: Store) -> None:
+    await do(store, claimed(FIRST, "mine"))
+    assert await do(store, asked(terminate=True)) == [b"asked"]
+    taken_over = claimed(FIRST, "theirs", OTHER, abandoned="mine")
+    assert isinstance(await verdict(store, taken_over), Settled)
+    assert await do(store, succeeded("mine")) == [b"superseded"]
+    status = await store.status(JOB)
+    assert status
+    assert status.state is State.REVOKED
+
+
+async def test_who_was_asked_to_end_and_succeeds_all_the_same_has_succeeded(store: Store) -> None:
+    await do(store, claimed(FIRST, "mine"))
+    await do(store, asked())
+    assert await do(store, succeeded("mine")) == [b"ok"]
+    assert await do(store, asked()) == [b"ended", b"SUCCESS"]
+
+
+async def test_a_replay_is_not_revoked_by_what_was_asked_of_the_run_before(store: Store) -> None:
+    await do(store, claimed(FIRST, "mine"))
+    await do(store, buried("mine"))
+    assert await do(store, asked()) == [b"ended", b"FAILURE"]
+    await do(store, transitions.replay(FIRST, QUEUE))
+    assert await verdict(store, claimed(REPLAYED, "again")) == Granted(0)
+    assert await store.revocations({JOB: "again"}) == {}
+
+
+async def test_an_attempt_that_is_too_late_is_revoked_when_it_is_claimed(store: Store) -> None:
+    late = replace(FIRST, expires=10.0)
+    assert isinstance(await verdict(store, claimed(late, "mine")), Settled)
+    status = await store.status(JOB)
+    assert status
+    assert (status.state, status.reason) == (State.REVOKED, "expired")
+    assert await ttl(store) > 0

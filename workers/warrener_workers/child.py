@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from warrener import Job, Warrener, WarrenerError
+from warrener.job import Revocation
 
 from . import logs, loops, registry
 from .child_backend import ChildBackend
@@ -54,6 +55,7 @@ class Child:
     def __init__(self, app: Warrener) -> None:
         self._app = app
         self._jobs: set[asyncio.Task[None]] = set()
+        self._revocations: dict[str, Revocation] = {}
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._link: FrameLink
         self._resources: Any
@@ -92,6 +94,9 @@ class Child:
                     task.add_done_callback(self._jobs.discard)
                 case Kind.SENT:
                     self.backend.answered(frame)
+                case Kind.CANCEL:
+                    if revocation := self._revocations.get(frame.header["token"]):
+                        revocation.ask()
                 case Kind.STOP if not self._end.done():
                     self._end.set_result(None)
 
@@ -113,8 +118,13 @@ class Child:
                 loop.call_soon_threadsafe(say)
 
         loop, here = asyncio.get_running_loop(), threading.get_ident()
-        job: Job[Any] = Job(resources=self._resources, show=show, **frame.header["job"])
-        outcome = await self._run_job(job, frame.body)
+        revocation = self._revocations[token] = Revocation()
+        facts = frame.header["job"]
+        job: Job[Any] = Job(resources=self._resources, show=show, revocation=revocation, **facts)
+        try:
+            outcome = await self._run_job(job, frame.body)
+        finally:
+            del self._revocations[token]
         self._link.say(Kind.DONE, *_packed(token, outcome))
 
 

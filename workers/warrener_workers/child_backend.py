@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from warrener.catalogue import Catalogue
 from warrener.client import Submission
 from warrener.errors import WaitInsideJob, WarrenerError
 from warrener.records import JobStatus
+from warrener.revoking import ask_revoke
 from warrener.settings import Settings
 from warrener.store import Store, open_client
 
@@ -59,6 +61,13 @@ class ChildBackend:
         """The job's record, or None if it is not known."""
         return await self._store.status(job_id)
 
+    async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
+        """Revoke a job, in the store alone: a run notices on its worker's next beat."""
+        now = time.time()
+        return await ask_revoke(
+            self._store, self._settings, job_id, now, reason, terminate=terminate
+        )
+
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """The record of a job that has ended. Raises WaitInsideJob for one that has not."""
         status = await self.status(job_id)
@@ -72,20 +81,21 @@ class ChildBackend:
             await self._store.close()
 
 
+_CARRIED = [one.name for one in fields(Submission) if one.name != "body"]
+
+
 def pack(number: int, submissions: Sequence[Submission]) -> tuple[dict[str, Any], bytes]:
     """Submissions as a SEND frame's header and body."""
-    jobs = [
-        [s.task, s.queue, s.countdown, s.eta, s.job_id, s.key, len(s.body)] for s in submissions
-    ]
+    jobs = [[*(getattr(s, name) for name in _CARRIED), len(s.body)] for s in submissions]
     return {"n": number, "jobs": jobs}, b"".join(s.body for s in submissions)
 
 
 def unpack(frame: Frame) -> list[Submission]:
     """The opposite of pack."""
     submissions, at = [], 0
-    for task, queue, countdown, eta, job_id, key, size in frame.header["jobs"]:
+    for *facts, size in frame.header["jobs"]:
         body = frame.body[at : at + size]
-        submissions.append(Submission(task, queue, body, countdown, eta, job_id, key))
+        submissions.append(Submission(body=body, **dict(zip(_CARRIED, facts, strict=True))))
         at += size
     return submissions
 

@@ -15,7 +15,7 @@ from .child_process import Child
 from .children import STOPPED, Children, Spawn
 from .deliveries import Run
 from .frames import Frame, Kind
-from .outcomes import Failed, Outcome, Succeeded, TimedOut
+from .outcomes import REVOKED, Failed, Outcome, Succeeded
 from .recycling import Recycling
 from .registry import Registry, parse
 from .time_limits import TimeLimits, why
@@ -84,11 +84,11 @@ class ChildPool:
         child.running.clear()
         if runs and not stopping:
             log.warning("child %s ended under %d job(s): %s", child.pid, len(runs), reason)
-        excused = child.blameless or any(run.timed_out for run in runs)
+        excused = child.blameless or any(run.sentence for run in runs)
         for run in runs:
             self.limits.forget(run)
-            if run.timed_out:
-                self._events.ended(run, TimedOut(run.spec.time_limit or 0.0))
+            if sentence := run.sentence or (REVOKED if run.revoked else None):
+                self._events.ended(run, sentence)
             elif not stopping:
                 self._events.lost(run, reason, charged=len(runs) == 1 and not excused)
             elif not run.spec.max_losses:
@@ -168,8 +168,28 @@ class ChildPool:
             self._children.close(child)  # a process of its own is one that nothing else has run in
         elif child.closing and not child.running:
             child.link.say(Kind.STOP, {})
-        elif child.closing and all(other.timed_out for other in child.running.values()):
+        elif child.closing and all(other.sentence for other in child.running.values()):
             child.kill(why(next(iter(child.running.values()))))
+
+    def revoke(self, run: Run, *, terminate: bool) -> None:
+        """End this run: one that no child has begun comes to REVOKED at once. A coroutine is cancelled, a
+        plain function told; with `terminate` the process is killed."""
+        for waiting in (self._waiting, self._waiting_alone):
+            if run in waiting:
+                waiting.remove(run)
+                self._events.ended(run, REVOKED)
+                return
+        for child in self._children:
+            if run.token in child.running:
+                run.revoked = True
+                child.link.say(Kind.CANCEL, {"token": run.token})
+                if terminate and run.sentence is None and child.process is not None:
+                    log.warning(
+                        "job %s is revoked and terminated",
+                        run.message.job_id,
+                        extra=run.delivery.facts,
+                    )
+                    self.limits.condemn(child, run, REVOKED)
 
     def give_up(self, runs: Collection[Run]) -> None:
         """End these runs with their processes, and say nothing of them; others in them run again."""
@@ -211,7 +231,8 @@ class ChildPool:
     async def stop(self) -> list[Run]:
         """End all children, politely where idle; answers the runs to hand back: what nobody has begun,
         and what is cut off unless that decides its end."""
-        running = [run for run in self.running if run.spec.max_losses and not run.timed_out]
+        decided = [run for run in self.running if run.sentence or run.revoked]
+        running = [run for run in self.running if run.spec.max_losses and run not in decided]
         cut_off = [*running, *self.unstarted()]
         await self._children.stop()
         return cut_off

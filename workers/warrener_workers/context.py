@@ -25,4 +25,5 @@ class Context:
 
     def claim(self, delivery: Delivery, token: str, made: float, abandoned: str = "") -> Transition:
         """The claim of this delivery, if need be in place of an abandoned one."""
-        return claim(delivery.message, delivery.queue, token, self.runner, made, abandoned)
+        ttl = self.settings.dedupe_ttl
+        return claim(delivery.message, delivery.queue, token, self.runner, made, ttl, abandoned)

@@ -10,6 +10,7 @@ from aiormq.channel import Channel
 
 from warrener.messages import Message
 
+from .outcomes import Outcome
 from .registry import TaskSpec
 
 
@@ -81,7 +82,10 @@ class Run:
     losses: int = 0
     alone: bool = False
     """True if it must have a process of its own."""
-    timed_out: bool = False
+    revoked: bool = False
+    """True once it was asked to end."""
+    sentence: Outcome | None = None
+    """What it comes to once its process is killed for it: its time is over, or it was revoked."""
 
     @property
     def message(self) -> Message:

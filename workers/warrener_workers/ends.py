@@ -11,7 +11,7 @@ import orjson
 from warrener import transitions
 from warrener.publishing import Outgoing
 from warrener.records import JobError
-from warrener.transitions import Reply, Transition
+from warrener.transitions import Failing, Reply, Transition
 
 from .context import Context
 from .debts import Debt, Debts
@@ -57,16 +57,15 @@ class Ender:
                     extra=run.delivery.facts,
                 )
                 entry = self._history(run, error, now)
-                owed = orjson.dumps({"retry": due})
-                move = transitions.retry(job_id, token, now, error.to_json(), entry, owed, due)
+                how = self._failing(error, entry, {"retry": due})
+                move = transitions.fail(job_id, token, now, how, due)
                 return RunEnd(
                     run, move, lambda _: self._debts.next_attempt(run.delivery, due, token)
                 )
             case Bury(error):
                 entry = self._history(run, error, now)
-                move = transitions.fail(
-                    job_id, token, now, error.to_json(), entry, orjson.dumps({"dead": now})
-                )
+                how = self._failing(error, entry, {"dead": now})
+                move = transitions.fail(job_id, token, now, how)
 
                 def dead_letter(reply: Reply) -> Debt:
                     attempts = orjson.loads(b"[" + reply[1] + b"]")
@@ -81,6 +80,10 @@ class Ender:
                 )
                 debt = Debt(run.delivery, Outgoing(message, run.delivery.queue, delay))
                 return RunEnd(run, transitions.release(job_id, token), lambda _: debt)
+
+    def _failing(self, error: JobError, entry: bytes, owed: dict[str, float]) -> Failing:
+        ttl = self._settings.dedupe_ttl
+        return Failing(error.to_json(), entry, orjson.dumps(owed), ttl)
 
     def _history(self, run: Run, error: JobError, now: float) -> bytes:
         return orjson.dumps(

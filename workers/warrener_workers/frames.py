@@ -36,6 +36,7 @@ class Kind(IntEnum):
     SENT = 6  # down: what became of them
     PROGRESS = 7  # up: how far a run has come
     STOP = 8  # down: leave the lifespan and end
+    CANCEL = 9  # down: this run was revoked
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,10 @@ class MemoryBroker:
     async def ready(self) -> None:
         """It always is."""
 
-    def own_channel(self) -> AbstractAsyncContextManager[Channel]:
+    async def tell_workers(self, what: bytes) -> None:
+        """Nobody listens: what runs here ends before anyone could ask it to."""
+
+    def own_channel(self, name: str = "") -> AbstractAsyncContextManager[Channel]:
         """There are no channels. Raises ConfigurationError."""
         raise ConfigurationError(message="the in-memory broker has no channels: use a real one")
 

@@ -54,6 +54,10 @@ class Lost:
 Outcome = Succeeded | Failed | TimedOut | Lost
 
 
+REVOKED = Failed(JobError("Revoked", "it was revoked while it ran", "", "revoked"))
+"""A run that ended because somebody asked it to. Its record knows of that, and becomes REVOKED."""
+
+
 @dataclass(frozen=True, slots=True)
 class Complete:
     """Record the result."""

@@ -99,10 +99,17 @@ async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: C
     current_job.set(job)
     chain = compose(runtime.app.run_middleware, functools.partial(_call_function, task, runtime))
     try:
-        result = await chain(RunCall(job, call.arguments))
+        if task.is_coroutine:
+            with job.revocation.cancels_me():
+                result = await chain(RunCall(job, call.arguments))
+        else:
+            result = await chain(RunCall(job, call.arguments))
     except asyncio.CancelledError as error:
-        if (running := asyncio.current_task()) and running.cancelling():
-            raise
+        running = asyncio.current_task()
+        if running and running.cancelling():
+            if not job.revoked:
+                raise
+            running.uncancel()
         return _failed(task, error)
     except BaseException as error:  # SystemExit too: a task must not end its worker by raising
         return _failed(task, error)

@@ -90,7 +90,13 @@ class Settlement:
             if reply[0] == b"broken":
                 debts.append(self._debts.broken_record(ending.run.delivery, reply[1].decode()))
                 continue
-            if reply[0] != b"ok":
+            if reply[0] == b"revoked":
+                log.info(
+                    "job %s was revoked while it ran",
+                    ending.run.message.job_id,
+                    extra=ending.run.delivery.facts,
+                )
+            elif reply[0] != b"ok":
                 self._log_superseded(ending.run)
             elif ending.owes is not None:
                 debts.append(ending.owes(reply))

@@ -165,6 +165,10 @@ class _BackendThere:
         """See Backend.status."""
         return await _there(self._inner.status(job_id), self._loop)
 
+    async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
+        """See Backend.revoke."""
+        return await _there(self._inner.revoke(job_id, reason, terminate=terminate), self._loop)
+
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """See Backend.wait."""
         return await _there(self._inner.wait(job_id, timeout), self._loop)

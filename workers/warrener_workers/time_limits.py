@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .child_process import Child
 from .deliveries import Run
+from .outcomes import Outcome, TimedOut
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,24 @@ class TimeLimits:
             timer.cancel()
 
     def _over(self, child: Child, run: Run) -> None:
-        self._timers.pop(run.token, None)
-        run.timed_out = True
+        limit = run.spec.time_limit or 0.0
+        log.warning(
+            "job %s is over its time limit of %g s",
+            run.message.job_id,
+            limit,
+            extra=run.delivery.facts,
+        )
+        self.condemn(child, run, TimedOut(limit))
+
+    def condemn(self, child: Child, run: Run, sentence: Outcome) -> None:
+        """Kill the process of this run, which then comes to `sentence`; others in it get a grace."""
+        self.forget(run)
+        run.sentence = sentence
         others = len(child.running) - 1
         log.warning(
-            "job %s is over its time limit of %s s; its process %s is killed%s",
-            run.message.job_id,
-            run.spec.time_limit,
+            "process %s of job %s is killed%s",
             child.pid,
+            run.message.job_id,
             f" in {self.neighbour_grace:g} s, with {others} other job(s) in it" if others else "",
             extra=run.delivery.facts,
         )
@@ -58,4 +69,5 @@ class TimeLimits:
 
 def why(run: Run) -> str:
     """What is said of a process that was killed for this run."""
-    return f"killed for the time limit of job {run.message.job_id}"
+    cause = "the time limit" if isinstance(run.sentence, TimedOut) else "the revocation"
+    return f"killed for {cause} of job {run.message.job_id}"

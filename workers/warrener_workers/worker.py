@@ -28,8 +28,10 @@ from .deliveries import Run
 from .frames import Frame, Kind
 from .holding import holdings
 from .intake import Intake
+from .listening import Listening
 from .outcomes import Lost, Outcome, Rerun, decide
 from .registry import Registry
+from .revocations import Revocations
 from .settlement import Settlement
 from .watchdog import Watchdog
 from .worker_settings import WorkerSettings
@@ -128,9 +130,13 @@ class Worker:
         )
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
+        revocations = Revocations(parts.context, self._pool.revoke)
+        self._track(revocations.watch())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
         # Only now: a worker that cannot import its app must not hold a single message.
         consuming = await parts.consumer.start()
+        name = f"warrener worker {self._mine.name}"
+        self._track(Listening(parts.settings, name, parts.client.publisher, revocations.look).run())
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
         stopped = asyncio.ensure_future(self._stop.wait())

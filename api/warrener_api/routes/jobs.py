@@ -44,6 +44,29 @@ def routes(app: Warrener) -> APIRouter:
             raise JobNotFound(job_id=job_id)
         return JobView.of(status)
 
+    @router.delete(
+        "/{job_id}", name="revoke_job", status_code=202, responses=problems_with(404, 409, 422, 503)
+    )
+    async def revoke(
+        job_id: str,
+        response: Response,
+        terminate: Annotated[
+            bool, Query(description="Kill the process of a run that does not end when asked.")
+        ] = False,
+        reason: Annotated[str, Query(min_length=1, max_length=200)] = "revoked",
+    ) -> JobView:
+        """Revoke a job: 200 if it was waiting and will not run, 202 if it runs and was asked to end."""
+        if not is_job_id(job_id):
+            raise JobNotFound(job_id=job_id[:128])
+        client = client_of(app)
+        async with promptly(app):
+            if await client.revoke(job_id, reason, terminate=terminate):
+                response.status_code = 200
+            status = await client.status(job_id)
+        if status is None:
+            raise JobNotFound(job_id=job_id)
+        return JobView.of(status)
+
     _add_submit(router, app)
     return router
 
@@ -107,6 +130,7 @@ def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[
         countdown=wanted.countdown,
         eta=wanted.eta,
         idempotency_key=None if key is None else f"http:{key}",
+        expires=wanted.expires,
     )
     return Signature(app, wanted.task, (), call.arguments, options)
 

@@ -6,6 +6,7 @@ local g = tonumber(ARGV[1])
 if found[1] and (tonumber(found[2]) ~= g or found[1] ~= 'FAILURE') then return {'beyond'} end
 redis.call('HSET', KEYS[1], 'v', 1, 'state', 'PENDING', 'generation', g + 1, 'attempt', 1, 'losses', 0,
   'task', ARGV[2], 'queue', ARGV[3])
-redis.call('HDEL', KEYS[1], 'error', 'finished', 'owed', 'attempts', 'token', 'owner', 'claimed', 'due')
+redis.call('HDEL', KEYS[1], 'error', 'finished', 'owed', 'attempts', 'token', 'owner', 'claimed', 'due',
+  'revoke', 'reason')
 redis.call('PERSIST', KEYS[1])
 return {'ok'}

@@ -13,8 +13,5 @@ end
 local rg, ra = tonumber(found[2]), tonumber(found[3])
 if g < rg or (g == rg and a < ra) then return {'stale'} end
 if state ~= 'PENDING' and state ~= 'SCHEDULED' and state ~= 'RETRY' then return {'unchanged', state} end
-redis.call('HSET', KEYS[1], 'state', 'REVOKED', 'finished', ARGV[1], 'reason', ARGV[2])
-redis.call('HDEL', KEYS[1], 'owed', 'due', 'unconfirmed')
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('PUBLISH', ARGV[6], 'REVOKED')
+end_revoked(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[6])
 return {'revoked'}

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from pydantic_core import to_json
 
-from warrener import InvalidArguments, JobNotFound, JobStatus, State, Warrener
+from warrener import (
+    InvalidArguments,
+    JobEnded,
+    JobNotFound,
+    JobStatus,
+    State,
+    Warrener,
+    WarrenerError,
+)
 from warrener.client import Client
 from warrener.json_text import OutOfRange, read_json
 from warrener.presence import Presence, PresenceBoard
@@ -51,6 +60,13 @@ def submit(
     kwargs: Annotated[str, typer.Option(help="Named arguments, as a JSON object.")] = "{}",
     queue: Annotated[str | None, typer.Option(help="Instead of the task's own queue.")] = None,
     countdown: Annotated[float | None, typer.Option(help="Seconds to wait first.")] = None,
+    eta: Annotated[
+        str | None,
+        typer.Option(help="When it is due, with a time zone: 2026-05-01T09:00:00+02:00."),
+    ] = None,
+    expires: Annotated[
+        float | None, typer.Option(help="Seconds after which it no longer begins.")
+    ] = None,
     id: Annotated[str | None, typer.Option(help="The job's id; one id runs once.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for its end and show the result.")
@@ -65,7 +81,8 @@ def submit(
     positional: list[Any] = _parsed(args, list, "array", "--args")
     named: dict[str, Any] = _parsed(kwargs, dict, "object", "--kwargs")
     named |= _named(task, arguments or [])
-    options = Options(queue=queue, countdown=countdown, id=id)
+    due = None if eta is None else _time(eta)
+    options = Options(queue=queue, countdown=countdown, eta=due, id=id, expires=expires)
 
     async def call(warrener: Warrener, client: Client) -> JobStatus | str:
         if wait:
@@ -86,6 +103,13 @@ def submit(
     _show(answer, json)
     if answer.state is not State.SUCCESS:
         raise typer.Exit(EXIT_NOT_SUCCEEDED)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"it is no time: {error}", param_hint="--eta") from error
 
 
 def _signature(
@@ -143,6 +167,42 @@ def job(
         return status
 
     _show(with_client(app, call), json)
+
+
+def revoke(
+    ids: Annotated[list[str], typer.Argument(help="Jobs.")],
+    app: OptionalApp = "",
+    terminate: Annotated[
+        bool,
+        typer.Option("--terminate", help="Kill the process of one that runs and does not end."),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Kept in the record.")] = "revoked",
+    json: Json = False,
+) -> None:
+    """See that jobs do not run, or end. The exit code is 0 if that was done or asked for each."""
+
+    async def call(_: Warrener, client: Client) -> list[tuple[str, str, WarrenerError | None]]:
+        return [(id, *await _revoked(client, id, reason, terminate)) for id in ids]
+
+    answers = with_client(app, call)
+    if json:
+        print_json({id: what for id, what, _ in answers})
+    for id, what, error in answers:
+        if not json and error is None:
+            print_text(f"{id} {what}")
+    for _, _, error in answers:
+        if error is not None:
+            raise error
+
+
+async def _revoked(
+    client: Client, id: str, reason: str, terminate: bool
+) -> tuple[str, WarrenerError | None]:
+    try:
+        waited = await client.revoke(id, reason, terminate=terminate)
+    except (JobNotFound, JobEnded) as error:
+        return str(error), error
+    return ("revoked" if waited else "asked to end"), None
 
 
 def _show(status: JobStatus, json: bool) -> None:

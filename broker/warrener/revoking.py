@@ -1,0 +1,29 @@
+"""Revoking jobs: the record says that a job shall not run, or shall end; workers look there."""
+
+from __future__ import annotations
+
+from . import transitions
+from .errors import JobEnded, JobNotFound, StoreUnavailable
+from .settings import Settings
+from .store import Store
+
+
+async def ask_revoke(
+    store: Store, settings: Settings, job_id: str, now: float, reason: str, *, terminate: bool
+) -> bool:
+    """Revoke a job that waits; False for one that runs, which is asked to end. Raises JobNotFound,
+    JobEnded, StoreUnavailable."""
+    ttl = settings.dedupe_ttl
+    move = transitions.ask_revoke(job_id, now, reason, ttl, terminate=terminate)
+    [[answer, *more]] = await store.apply([move])
+    match answer:
+        case b"revoked":
+            return True
+        case b"asked":
+            return False
+        case b"ended":
+            raise JobEnded(job_id=job_id, state=more[0].decode())
+        case b"unknown":
+            raise JobNotFound(job_id=job_id)
+    reason = f"the record of job {job_id} cannot be used"
+    raise StoreUnavailable(url=settings.shown_redis_url, reason=reason)
