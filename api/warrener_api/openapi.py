@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from warrener import Warrener
 from warrener.tasks import Task
 
-from .schemas import JobRequest
+from .schemas import Expiry, JobRequest
 
 
 def operation_ids(own_path: str) -> Callable[[APIRoute], str]:
@@ -56,10 +56,7 @@ def _alternative(task: Task[..., Any]) -> type[BaseModel]:
         "queue": (str | None, None),
         "countdown": (Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, None),
         "eta": (AwareDatetime | None, None),
-        "expires": (
-            Annotated[float, Field(gt=0, allow_inf_nan=False)] | AwareDatetime | None,
-            None,
-        ),
+        "expires": (Expiry | None, None),
     }
     name = task.schema.type_name
     model: type[BaseModel] = create_model(

@@ -11,6 +11,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from warrener.dead_letters import DeadLetter
 from warrener.records import JobStatus
 
+# Strict: a time is text, so that no number of seconds is taken for one.
+Expiry = (
+    Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    | Annotated[AwareDatetime, Field(strict=True)]
+)
+"""Seconds from the submission, or a time."""
+
 
 class JobRequest(BaseModel):
     """A job to submit."""
@@ -24,8 +31,8 @@ class JobRequest(BaseModel):
     countdown: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Seconds."""
     eta: AwareDatetime | None = None
-    expires: Annotated[float, Field(gt=0, allow_inf_nan=False)] | AwareDatetime | None = None
-    """Seconds, or a time: from then on it does not begin."""
+    expires: Expiry | None = None
+    """From then on it does not begin."""
 
 
 class ErrorView(BaseModel):

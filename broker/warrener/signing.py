@@ -84,6 +84,7 @@ def signed_bytes(message: Message, place: str) -> bytes:
         message.attempt,
         message.generation,
         "" if message.due is None else to_ms(message.due),
+        "" if message.expires is None else to_ms(message.expires),
         message.task,
         hashlib.sha256(message.body).hexdigest(),
     ]

@@ -269,6 +269,19 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         Request("GET", "/jobs/never-sent"),
         ("job", "never-sent"),
     ),
+    "an id that does not exist, revoked": Provocation(
+        lambda app: app.job("never-sent").revoke(),
+        Request("DELETE", "/jobs/never-sent"),
+        ("revoke", "never-sent"),
+    ),
+    "a job that expires at once": Provocation(
+        with_options(expires=0),
+        post(**JOB, expires=0),
+        submit("shop.add", "a=1", "--expires", "0"),
+    ),
+    "an eta that is no time": Provocation(
+        http=post(**JOB, eta="tomorrow"), cli=submit("shop.add", "a=1", "--eta", "tomorrow")
+    ),
     "a replay that does not say of what": Provocation(
         _select_nothing,
         Request("POST", f"/dead-letters/{FAST}/replay", json={}),

@@ -155,6 +155,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "list_dead_letters",
         "list_queues",
         "replay_dead_letters",
+        "revoke_job",
         "submit_job",
     ]
     names = _operations(DOCUMENTS["mounted"])

@@ -49,6 +49,7 @@ COMMANDS: dict[str, Exits] = {
     "job": Exits(("some-id",), NOT_FOUND, AWAY),
     "purge": Exits((IDLE, "--yes"), AWAY, AWAY),
     "queues": Exits(("--app", APP), AWAY, AWAY),
+    "revoke": Exits(("some-id",), NOT_FOUND, AWAY),
     "status": Exits((), 0, AWAY),
     "submit": Exits(("--app", APP, "shop.add", "a=1", "--wait"), AWAY, AWAY),
     "topology declare": Exits(("--app", APP), AWAY, 0),

@@ -45,5 +45,5 @@ async def test_a_bare_client_signs_as_the_page_says(
 
 def test_the_lines_are_those_of_the_page() -> None:
     part = text("protocol.md").partition("## Signed messages")[2]
-    assert re.findall(r"^\| (\d) \|", part, re.MULTILINE) == list("12345678")
+    assert re.findall(r"^\| (\d) \|", part, re.MULTILINE) == list("123456789")
     assert f"| 1 | `{VERSION}` |" in part

@@ -56,6 +56,7 @@ ALTERED: dict[str, Callable[[Message], Message]] = {
     "attempt": lambda m: dataclasses.replace(m, attempt=2),
     "generation": lambda m: dataclasses.replace(m, generation=1),
     "due": lambda m: dataclasses.replace(m, due=31.0),
+    "expires": lambda m: dataclasses.replace(m, expires=31.0),
     "due now": lambda m: dataclasses.replace(m, due=None),
     "signature": lambda m: dataclasses.replace(m, extra={"signature": "old:" + "0" * 64}),
     "key id": lambda m: dataclasses.replace(
@@ -150,7 +151,7 @@ def test_no_two_messages_have_the_same_signed_bytes(found: list[Message]) -> Non
 
 def test_the_signed_bytes_are_those_of_the_page() -> None:
     body = hashlib.sha256(JOB.body).hexdigest()
-    text = f"warrener-signature-1\n{QUEUE}\njob-1\n1\n0\n30000\nshop.mail\n{body}"
+    text = f"warrener-signature-1\n{QUEUE}\njob-1\n1\n0\n30000\n\nshop.mail\n{body}"
     assert signed_bytes(JOB, QUEUE) == text.encode()
     digest = hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
     assert signer().seal(JOB, QUEUE).extra == {"signature": f"old:{digest}"}
