@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from tests.support import PATIENCE
+
 from .place import APP, Place
 
 
@@ -34,9 +36,9 @@ async def test_a_job_that_waits_is_revoked_and_says_why(http: httpx.AsyncClient)
 
 async def test_a_job_that_runs_is_asked_to_end(http: httpx.AsyncClient) -> None:
     job_id = await _submitted(http, task="shop.hold", kwargs={"until": "never"})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await http.get(f"/jobs/{job_id}")).json()["state"] != "STARTED":
-            await asyncio.sleep(0.02)
+            pass
     answer = await _revoked(http, job_id, terminate=True)
     assert answer.status_code == 202
     ended = (await http.get(f"/jobs/{job_id}", params={"wait": 20})).json()
