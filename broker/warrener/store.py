@@ -7,7 +7,9 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import redis.asyncio
@@ -27,14 +29,24 @@ CONNECTIONS = 16
 
 
 def _read_scripts() -> dict[str, str]:
-    """The scripts by name, each behind what they share."""
-    folder = resources.files(__package__).joinpath("scripts")
-    shared = folder.joinpath("_shared.lua").read_text()
-    return {
-        file.name.removesuffix(".lua"): shared + file.read_text()
+    """The scripts by name, each behind what those of its folder share. Those of the job's record are called
+    by their file's name, those of a folder by `folder/name`."""
+    top = resources.files(__package__).joinpath("scripts")
+    scripts = _scripts_in(top, "")
+    for folder in top.iterdir():
+        if folder.is_dir():
+            scripts |= _scripts_in(folder, f"{folder.name}/")
+    return scripts
+
+
+def _scripts_in(folder: Traversable, prefix: str) -> dict[str, str]:
+    texts = {
+        file.name.removesuffix(".lua"): file.read_text()
         for file in folder.iterdir()
-        if file.name.endswith(".lua") and not file.name.startswith("_")
+        if file.name.endswith(".lua")
     }
+    shared = texts.pop("_shared", "")
+    return {prefix + name: shared + text for name, text in texts.items()}
 
 
 _SCRIPTS = _read_scripts()
@@ -59,6 +71,15 @@ def open_client(settings: Settings) -> Client:
         health_check_interval=30,
     )
     return redis.asyncio.Redis.from_pool(pool)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of one script, which answers the same when it is called twice."""
+
+    script: str
+    keys: tuple[str, ...]
+    arguments: tuple[str | bytes | int | float, ...] = ()
 
 
 class Keys:
@@ -96,24 +117,31 @@ class Store:
     async def apply(self, transitions: Sequence[Transition]) -> list[Reply]:
         """Make these moves in one round trip; one answer each, in order. Each is atomic by itself. A
         record that the scripts cannot work with answers broken, and the reason."""
+        return await self.call([self._call(move) for move in transitions])
+
+    async def call(self, calls: Sequence[Call]) -> list[Reply]:
+        """Call these scripts in one round trip; one answer each, in order, as apply() does."""
         async with self.reachable():
-            replies = await self._send(transitions)
+            replies = await self._send(calls)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 # A restarted or flushed Redis has forgotten the scripts. Those that ran are asked
                 # again as well: with the same token they answer the same.
                 for text in _SCRIPTS.values():
                     await self.client.script_load(text)
-                replies = await self._send(transitions)
+                replies = await self._send(calls)
             return [_answer(reply) for reply in replies]
 
-    async def _send(self, transitions: Sequence[Transition]) -> list[Any]:
+    def _call(self, move: Transition) -> Call:
+        keys = [self.keys.job(move.job_id)]
+        if move.script == "succeed":
+            keys.append(self.keys.result(move.job_id))
+        channel = (self.keys.ended(move.job_id),) if move.announces else ()
+        return Call(move.script, tuple(keys), (*move.arguments, *channel))
+
+    async def _send(self, calls: Sequence[Call]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
-        for move in transitions:
-            keys = [self.keys.job(move.job_id)]
-            if move.script == "succeed":
-                keys.append(self.keys.result(move.job_id))
-            channel = (self.keys.ended(move.job_id),) if move.announces else ()
-            pipeline.evalsha(_HASHES[move.script], len(keys), *keys, *move.arguments, *channel)
+        for call in calls:
+            pipeline.evalsha(_HASHES[call.script], len(call.keys), *call.keys, *call.arguments)
         return await pipeline.execute(raise_on_error=False)
 
     async def statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
