@@ -6,18 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 
 from warrener import Warrener
 
-from .problems import problem_of, response_of
+from .problems import problem_of, problems_with, response_of
 from .routes import dead_letters, health, jobs, queues
+from .security import Gate
 
 
-def router(app: Warrener) -> APIRouter:
+def router(app: Warrener, *, protected: bool = True) -> APIRouter:
     """Everything under HTTP for one app, to include in a FastAPI app; it brings its lifespan, which
-    closes the connections at the end."""
+    closes the connections at the end. It asks for API keys, and without any serves this machine alone;
+    not `protected`, it serves whoever the app around it lets through."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -26,18 +29,35 @@ def router(app: Warrener) -> APIRouter:
         finally:
             await app.close()
 
-    whole = APIRouter(lifespan=lifespan)
+    guards = [Depends(Gate(app).admit)] if protected else []
+    refusals = problems_with(401, 403) if protected else {}
+    whole = APIRouter(lifespan=lifespan, dependencies=guards, responses=refusals)
     for part in (jobs, queues, dead_letters, health):
         whole.include_router(part.routes(app))
     return whole
 
 
-def create_app(app: Warrener) -> FastAPI:
-    """A FastAPI app that serves one Warrener app and nothing else."""
-    fastapi_app = FastAPI(title="Warrener", version="0.1.0")
-    fastapi_app.include_router(router(app))
+def create_app(app: Warrener, *, protected: bool = True) -> FastAPI:
+    """A FastAPI app that serves one Warrener app and nothing else; see router()."""
+    document = None if protected else "/openapi.json"
+    fastapi_app = FastAPI(title="Warrener", version="0.1.0", openapi_url=document)
+    if protected:
+        _add_documents(fastapi_app, Gate(app))
+    fastapi_app.include_router(router(app, protected=protected))
     fastapi_app.add_exception_handler(HTTPException, _no_such_call)
     return fastapi_app
+
+
+def _add_documents(fastapi_app: FastAPI, gate: Gate) -> None:
+    """FastAPI's own documents, of which the one that names all tasks is behind the gate."""
+
+    @fastapi_app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(gate.admit)])
+    async def openapi() -> dict[str, Any]:
+        return fastapi_app.openapi()
+
+    @fastapi_app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return get_swagger_ui_html(openapi_url="openapi.json", title="Warrener")
 
 
 async def _no_such_call(request: Request, error: Exception) -> Response:

@@ -1,4 +1,5 @@
-"""What uvicorn serves: the app named by WARRENER_APP (`uvicorn --factory warrener_api.serve:app`)."""
+"""What uvicorn serves: the app named by WARRENER_APP (`uvicorn --factory warrener_api.serve:app`), to those
+who have API keys, or with WARRENER_UNPROTECTED=1 to anyone."""
 
 from __future__ import annotations
 
@@ -17,4 +18,5 @@ def app() -> FastAPI:
     path = os.environ.get("WARRENER_APP", "")
     if not path:
         raise AppImportError(path=path, reason="WARRENER_APP is not set")
-    return create_app(load_app(path))
+    protected = not os.environ.get("WARRENER_UNPROTECTED")
+    return create_app(load_app(path), protected=protected)

@@ -2,6 +2,7 @@
 
 from .app import Warrener
 from .errors import (
+    ApiKeyNotFound,
     AppImportError,
     BrokerRefusedLogin,
     BrokerUnavailable,
@@ -53,6 +54,7 @@ from .states import State
 from .tasks import Signature, Task
 
 __all__ = [
+    "ApiKeyNotFound",
     "AppImportError",
     "BrokerRefusedLogin",
     "BrokerUnavailable",

@@ -18,6 +18,7 @@ where it is raised, which stay on the error as attributes.
     ├── StoreUnavailable
     ├── ConsumingLost                      ends a worker
     ├── QueueBusy
+    ├── ApiKeyNotFound
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
     │   └── JobEnded · WaitInsideJob
@@ -215,6 +216,10 @@ class ConsumingLost(WarrenerError):
 class QueueBusy(WarrenerError):
     """Queue {queue!r} has consumers, and going through it needs it alone: stop them, or wait until
     another replay of it has ended."""
+
+
+class ApiKeyNotFound(WarrenerError):
+    """No API key has the id {key_id!r}: `warrener keys list` shows those that exist."""
 
 
 class ResultError(WarrenerError):

@@ -123,7 +123,7 @@ def answers(url: str) -> bool:
 
 def http_of(app: FastAPI) -> httpx.AsyncClient:
     """A client of a web app in this process."""
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
 
 @contextmanager

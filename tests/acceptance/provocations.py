@@ -10,6 +10,7 @@ from json import dumps
 from typing import Any
 
 from warrener import Warrener
+from warrener.api_keys import KeyRing, Role
 from warrener.app import load_app
 from warrener.client import Client
 from warrener.replaying import Replayer, Selection
@@ -84,6 +85,12 @@ def with_options(**options: Any) -> InPython:
         return await add.options(**options).send(1)
 
     return call
+
+
+def _ring(app: Warrener) -> KeyRing:
+    client = app.backend()
+    assert isinstance(client, Client)
+    return KeyRing(app.settings, client.store, client.clock)
 
 
 async def _load(path: str, _: Warrener) -> object:
@@ -329,6 +336,20 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "an app without a module": Provocation(
         partial(_load, "app"), cli=("submit", "--app", "app", "shop.add")
     ),
+    "an API key that does not exist": Provocation(
+        lambda app: _ring(app).revoke("some-id"), cli=("keys", "revoke", "some-id")
+    ),
+    "a call with an API key that is none": Provocation(
+        http=Request("GET", "/queues", headers={"Authorization": "Bearer wrn_x"})
+    ),
+    "a call under another name, without API keys": Provocation(
+        http=Request("GET", "/queues", headers={"Host": "rebound.example"})
+    ),
+    "an API key's name that no list could show": Provocation(
+        lambda app: _ring(app).create("two\nlines", [Role.READ]),
+        cli=("keys", "create", "two\nlines", "--role", "read"),
+    ),
+    "a role that does not exist": Provocation(cli=("keys", "create", "x", "--role", "king")),
     "a living worker's name": Provocation(
         _work_as_heavy_1,
         cli=("worker", FAST, "--app", APP, "--name", "heavy-1"),

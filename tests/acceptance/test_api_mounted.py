@@ -67,7 +67,7 @@ async def test_the_location_is_right_behind_a_proxy(place: Place, posted_to: str
     """The path holds its root by the ASGI specification; not every set-up follows it."""
     async with place.app() as app:
         transport = httpx.ASGITransport(create_app(app), root_path="/behind")
-        async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             accepted = await http.post(posted_to, json=BODY)
     assert accepted.headers["location"] == f"/behind/jobs/{accepted.json()['id']}"
 

@@ -257,9 +257,3 @@ def test_topology_is_declared_once_and_shown(rabbit: RabbitNode, redis_node: Red
         assert exist == {queue["name"] for part in shown for queue in part["queues"]}
         table = fresh.run("topology", "show", "--app", APP).stdout
         assert all(queue in table for queue in exist)
-
-
-def test_the_api_serves_other_machines_only_when_told_to(place: Place) -> None:
-    done = place.run("api", "--app", APP, "--host", "0.0.0.0")
-    assert done.returncode == 2
-    assert "--unprotected" in done.stderr

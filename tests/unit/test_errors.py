@@ -175,6 +175,7 @@ def test_all_places_that_raise_an_error_give_all_its_facts() -> None:
 
 
 PUBLIC = [
+    "ApiKeyNotFound",
     "AppImportError",
     "BrokerRefusedLogin",
     "BrokerUnavailable",

@@ -13,15 +13,15 @@ from warrener.replaying import Replayer, Selection
 from warrener.topology import check_queue_name
 
 from ..answering import Deadline, promptly, route_class
+from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..schemas import DeadLetterPage, DeadLetterView, ReplayRequest, ReplayView
-from .jobs import client_of
 
 PASS = 20.0
 """Seconds that a pass through a dead queue may take."""
 PASSED = (
-    "The replay had not come to its end after {seconds:g}} s. What it has replayed stays replayed: call "
+    "The replay had not come to its end after {seconds:g} s. What it has replayed stays replayed: call "
     "again for the rest, or give a smaller limit."
 )
 LAST_START = 1_000_000_000

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from warrener import Warrener
 
 from ..answering import Deadline, route_class
+from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
-from .jobs import client_of
 
 PROBE = 2.0
 """Seconds in which whoever probes wants an answer."""

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from warrener import JobNotFound, StoreUnavailable, UnknownTask, Warrener
-from warrener.client import Client
 from warrener.ids import is_job_id
 from warrener.tasks import Options, Signature
 
 from ..answering import may_arrive, promptly, route_class
+from ..clients import client_of
 from ..openapi import job_request, operation_ids
 from ..problems import problems_with
 from ..schemas import JobRequest, JobView
+from ..security import Caller, caller_of
 
 
 def routes(app: Warrener) -> APIRouter:
@@ -79,7 +80,8 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobView:
         """Submit a job: 202 once RabbitMQ has it safely. The same Idempotency-Key gives the same job."""
-        signature, client = _signature(app, wanted, idempotency_key), client_of(app)
+        key = _key(caller_of(request), idempotency_key)
+        signature, client = _signature(app, wanted, key), client_of(app)
         # The record is written after the publish: without a store, a 503 must come before it, or a
         # client that tries again would submit the job twice.
         await client.store.check_writable()
@@ -105,19 +107,17 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
     )
 
 
-def client_of(app: Warrener) -> Client:
-    """The app's client on this loop."""
-    backend = app.backend()
-    assert isinstance(backend, Client)
-    return backend
-
-
 def _address_below(request: Request, job_id: str) -> str:
     """The job's own address. Not by url_for(): another router, or the app that this one is mounted in,
     may have routes of the same names."""
     path, root = request.url.path.rstrip("/"), request.scope.get("root_path", "")
     # A path holds its root by the ASGI specification; some proxies' set-ups leave it out.
     return f"{path if path.startswith(root) else root + path}/{job_id}"
+
+
+def _key(caller: Caller, key: str | None) -> str | None:
+    """What the job's id is derived from: two callers do not share their keys."""
+    return None if key is None else f"http:{caller.id}:{key}" if caller.id else f"http:{key}"
 
 
 def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[Any]:
@@ -129,7 +129,7 @@ def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[
         queue=wanted.queue,
         countdown=wanted.countdown,
         eta=wanted.eta,
-        idempotency_key=None if key is None else f"http:{key}",
+        idempotency_key=key,
         expires=wanted.expires,
     )
     return Signature(app, wanted.task, (), call.arguments, options)

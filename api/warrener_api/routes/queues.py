@@ -8,10 +8,10 @@ from warrener import Warrener
 from warrener.queues import Queues
 
 from ..answering import route_class
+from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..schemas import QueueView
-from .jobs import client_of
 
 
 def routes(app: Warrener) -> APIRouter:

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from warrener import (
+    ApiKeyNotFound,
     BrokerUnavailable,
     ConfigurationError,
     ConsumingLost,
@@ -19,7 +20,7 @@ from warrener import (
 from warrener.imports import users_traceback
 
 from ..children import PoolBroken
-from . import api, dead, dev, dev_file, doctor, jobs, queues, worker
+from . import api, dead, dev, dev_file, doctor, jobs, keys, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -27,6 +28,7 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
     (BrokerUnavailable, 4),
     (StoreUnavailable, 4),
     (JobNotFound, 5),
+    (ApiKeyNotFound, 5),
     (SubmissionError, 6),
     (ResultError, 7),
     (ConsumingLost, 8),
@@ -62,6 +64,7 @@ app.command("queues")(queues.queues)
 app.command("purge")(queues.purge)
 app.add_typer(queues.topology_commands, name="topology")
 app.add_typer(dead.commands, name="dead")
+app.add_typer(keys.commands, name="keys")
 
 
 def exit_code(error: Exception) -> int:
