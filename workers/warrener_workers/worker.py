@@ -96,6 +96,7 @@ class Worker:
             recycling=mine.recycling,
             clock=clock,
         )
+        self._listening: asyncio.Task[None] | None = None
         self._parts: Parts
 
     def stop(self) -> None:
@@ -136,7 +137,8 @@ class Worker:
         # Only now: a worker that cannot import its app must not hold a single message.
         consuming = await parts.consumer.start()
         name = f"warrener worker {self._mine.name}"
-        self._track(Listening(parts.settings, name, parts.client.publisher, revocations.look).run())
+        listening = Listening(parts.settings, name, parts.client.publisher, revocations.look)
+        self._listening = self._track(listening.run())
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
         stopped = asyncio.ensure_future(self._stop.wait())
@@ -251,6 +253,11 @@ class Worker:
             await parts.board.leave(parts.presence)
         except StoreUnavailable as error:
             log.debug("presence left to lapse: %s", error)
+        if self._listening is not None:
+            # Before the connections that it opens its own beside: aiormq would end its calls with an
+            # error of no kind.
+            self._listening.cancel()
+            await asyncio.wait({self._listening}, timeout=parts.settings.connect_timeout)
         await parts.client.close()
 
     async def _hand_back(self, parts: Parts, runs: list[Run]) -> None:
