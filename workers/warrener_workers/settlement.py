@@ -26,6 +26,7 @@ from .deliveries import Delivery, Run
 from .ends import Ender, RunEnd
 from .outcomes import Ending
 from .patience import patiently
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ log = logging.getLogger(__name__)
 class Settlement:
     """Settles deliveries, as many as have ended together."""
 
-    def __init__(self, context: Context, publisher: Publishes) -> None:
+    def __init__(self, context: Context, publisher: Publishes, tally: Tally | None = None) -> None:
+        self._tally = tally
         self._settings = context.settings
         self._apply = context.store.apply
         self._status = context.store.status
@@ -52,6 +54,8 @@ class Settlement:
 
     def finish(self, run: Run, decision: Ending) -> None:
         """Settle a run that came to this decision."""
+        if self._tally is not None:
+            self._tally.ended(run, decision)
         self._endings.append(self._ender.ending(run, decision))
         self._store_soon()
 

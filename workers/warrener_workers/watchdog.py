@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from warrener import topology
 from warrener.publishing import Publishes
@@ -18,9 +18,16 @@ BEATS = 10
 
 
 class Watchdog:
-    """Looks after the consumers of these queues."""
+    """Looks after the consumers of these queues. `saw` is told how many messages are ready in each."""
 
-    def __init__(self, settings: Settings, publisher: Publishes, queues: Iterable[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        publisher: Publishes,
+        queues: Iterable[str],
+        saw: Callable[[str, int], None] = lambda queue, ready: None,
+    ) -> None:
+        self._saw = saw
         self._beat = settings.beat
         self._patience = settings.connect_timeout
         self._publisher = publisher
@@ -47,6 +54,8 @@ class Watchdog:
             except Exception as error:
                 log.debug("the consumers of %s cannot be counted: %r", queue, error)
                 continue
+            if found is not None:
+                self._saw(queue, found.message_count or 0)
             if found is None or not found.consumer_count:
                 return queue
         return None

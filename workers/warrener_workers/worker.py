@@ -33,6 +33,7 @@ from .outcomes import Lost, Outcome, Rerun, decide
 from .registry import Registry
 from .revocations import Revocations
 from .settlement import Settlement
+from .tally import Tally
 from .watchdog import Watchdog
 from .worker_settings import WorkerSettings
 
@@ -63,7 +64,8 @@ class Parts:
         runner = Runner(self.presence.owner, mine.name)
         self.context = Context(self.settings, self.client.store, runner, clock)
         self.board = PresenceBoard(self.settings, self.client.store)
-        self.settlement = Settlement(self.context, self.client.publisher)
+        self.tally = Tally(self.context)
+        self.settlement = Settlement(self.context, self.client.publisher, self.tally)
         self.intake = Intake(self.context, self.board, self.settlement, registry, dispatch)
         held = holdings(registry.specs.values(), mine.queues, mine.turns, self.settings)
         self.consumer = Consumer(
@@ -72,7 +74,7 @@ class Parts:
             {queue: held.get(queue) for queue in mine.queues},
             mine.prefetch_per_queue,
             self.intake.take,
-            Watchdog(self.settings, self.client.publisher, mine.queues),
+            Watchdog(self.settings, self.client.publisher, mine.queues, self.tally.saw),
             self.client.seal,
         )
 
@@ -131,6 +133,7 @@ class Worker:
         )
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
+        self._track(parts.tally.keep())
         revocations = Revocations(parts.context, self._pool.revoke)
         self._track(revocations.watch())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
@@ -248,6 +251,7 @@ class Worker:
         except TimeoutError:
             log.warning("some deliveries are left to be delivered again")
         parts.settlement.abandon()
+        await parts.tally.add()
         await parts.consumer.close()
         try:
             await parts.board.leave(parts.presence)
