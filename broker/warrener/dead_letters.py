@@ -1,23 +1,23 @@
-"""Dead letters: jobs that failed for good, kept in RabbitMQ with the reason in their headers, and an index
-of them in the store for listings. Only a replay consumes the dead queue: see replaying.py."""
+"""Dead letters: jobs that failed for good, kept in RabbitMQ with the reason in their headers."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
 
+from .fields import known
 from .messages import BAD_SIGNATURE, FAR_FUTURE_MS, OWN, Headers, Malformed, Message
 from .publishing import Outgoing
 from .records import JobError
-from .settings import Settings
-from .store import Store
 
 LONGEST_BODY_SHOWN = 16_384
 KEPT_ATTEMPTS = 20
+LONGEST_ID = 255
+LONGEST_FRAME = 255
 _LONGEST_TEXT = 16_000
 _ALL_HEADERS = 120_000
 _PREFIX = "dead_"
@@ -40,7 +40,9 @@ class DeadLetter:
     worker: str
     attempts: list[dict[str, Any]] = field(default_factory=list)
     body: str = ""
-    """The message's body as text, cut after 16 KiB."""
+    """The message's body as text, cut after 16 KiB, and after 4 KiB in the index."""
+    size: int = 0
+    """Bytes of the whole body."""
 
     def to_json(self) -> bytes:
         """As the index keeps it."""
@@ -50,7 +52,8 @@ class DeadLetter:
     def from_json(cls, text: bytes) -> DeadLetter:
         """The opposite of to_json."""
         facts = orjson.loads(text)
-        return cls(**{**facts, "error": JobError(**facts["error"])})
+        error = JobError(**known(JobError, facts["error"]))
+        return cls(**{**known(cls, facts), "error": error})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +83,20 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
         worker=death.worker,
         attempts=death.attempts[-KEPT_ATTEMPTS:],
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
+        size=len(message.body),
     )
     room = _room_beside(message.extra)
     headers = {
         f"{_PREFIX}id": letter.id,
         f"{_PREFIX}queue": queue,
         f"{_PREFIX}reason": letter.reason,
-        f"{_PREFIX}type": _short(death.error.type, room),
-        f"{_PREFIX}message": _short(death.error.message, room),
-        f"{_PREFIX}traceback": _short(death.error.traceback, room),
+        f"{_PREFIX}type": short(death.error.type, room),
+        f"{_PREFIX}message": short(death.error.message, room),
+        f"{_PREFIX}traceback": short(death.error.traceback, room),
+        f"{_PREFIX}frame": short(death.error.frame, LONGEST_FRAME),
         f"{_PREFIX}at": round(death.died * 1000),
         f"{_PREFIX}worker": death.worker,
-        f"{_PREFIX}attempts": _fitting(letter.attempts, room),
+        f"{_PREFIX}attempts": orjson.dumps(fitting(letter.attempts, room)).decode(),
     }
     corpse = replace(
         message, due=None, parks=0, waiting_since=None, extra={**message.extra, **headers}
@@ -124,10 +129,12 @@ def read(message: Message, queue: str) -> DeadLetter:
         return str(headers.get(_PREFIX + name, default))
 
     reason = text("reason", "undelivered")
-    error = JobError(text("type", "Undelivered"), text("message"), text("traceback"), reason)
+    error = JobError(
+        text("type", "Undelivered"), text("message"), text("traceback"), reason, text("frame")
+    )
     at = headers.get(f"{_PREFIX}at", 0)
     return DeadLetter(
-        id=text("id") or f"{message.job_id}~{message.generation}",
+        id=_usable_id(text("id")) or f"{message.job_id}~{message.generation}",
         job_id=message.job_id,
         task=message.task,
         queue=text("queue", queue),
@@ -139,7 +146,15 @@ def read(message: Message, queue: str) -> DeadLetter:
         worker=text("worker"),
         attempts=_attempts(text("attempts", "[]")),
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
+        size=len(message.body),
     )
+
+
+def _usable_id(text: str) -> str:
+    """An id as it stands; one that is too long to be a letter's is told from others all the same."""
+    if len(text) <= LONGEST_ID:
+        return text
+    return uuid.uuid5(uuid.NAMESPACE_OID, text.encode("utf-8", "replace").decode()).hex
 
 
 def _attempts(text: str) -> list[dict[str, Any]]:
@@ -190,66 +205,14 @@ def _room_beside(headers: Headers) -> int:
     return max(200, min(_LONGEST_TEXT, (_ALL_HEADERS - taken) // 5))
 
 
-def _short(text: str, room: int) -> str:
+def short(text: str, room: int) -> str:
+    """The beginning of a text, in so many bytes."""
     return text.encode()[:room].decode("utf-8", "ignore")
 
 
-def _fitting(attempts: Sequence[dict[str, Any]], room: int) -> str:
+def fitting(attempts: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+    """The last attempts, as many as take so many bytes as JSON."""
     kept = list(attempts)
-    while len(text := orjson.dumps(kept)) > room and kept:
+    while kept and len(orjson.dumps(kept)) > room:
         kept.pop(0)
-    return text.decode()
-
-
-class DeadLetterIndex:
-    """The list of dead letters in the store: a view that can be rebuilt from the dead queues. Every
-    method raises StoreUnavailable while Redis is away."""
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._store = store
-        self._prefix = settings.namespace
-
-    def _of_queue(self, queue: str) -> str:
-        return f"{self._prefix}:dead:{queue}"
-
-    def _of_letter(self, dead_id: str) -> str:
-        return f"{self._prefix}:dead-letter:{dead_id}"
-
-    async def add(self, letters: Iterable[DeadLetter]) -> None:
-        """List these letters."""
-        async with self._store.reachable():
-            pipeline = self._store.client.pipeline(transaction=False)
-            for letter in letters:
-                pipeline.set(self._of_letter(letter.id), letter.to_json())
-                pipeline.zadd(self._of_queue(letter.queue), {letter.id: letter.died})
-            await pipeline.execute()
-
-    async def remove(self, queue: str, dead_ids: Sequence[str]) -> None:
-        """List these letters no longer."""
-        if dead_ids:
-            async with self._store.reachable():
-                pipeline = self._store.client.pipeline(transaction=False)
-                for dead_id in dead_ids:
-                    pipeline.delete(self._of_letter(dead_id))
-                pipeline.zrem(self._of_queue(queue), *dead_ids)
-                await pipeline.execute()
-
-    async def count(self, queue: str) -> int:
-        """How many letters are listed for a queue."""
-        async with self._store.reachable():
-            return int(await self._store.client.zcard(self._of_queue(queue)))
-
-    async def page(self, queue: str, start: int = 0, size: int = 100) -> list[DeadLetter]:
-        """Letters of a queue, the newest first."""
-        async with self._store.reachable():
-            ids: Any = await self._store.client.zrevrange(
-                self._of_queue(queue), start, start + size - 1
-            )
-        letters = [await self.find(dead_id.decode()) for dead_id in ids]
-        return [letter for letter in letters if letter is not None]
-
-    async def find(self, dead_id: str) -> DeadLetter | None:
-        """One letter, or None."""
-        async with self._store.reachable():
-            text: Any = await self._store.client.get(self._of_letter(dead_id))
-        return DeadLetter.from_json(text) if text else None
+    return kept

@@ -13,6 +13,7 @@ from .errors import AppImportError, WarrenerError
 _OURS = str(Path(__file__).parent)
 # Code that users have not written; the standard library's folder holds site-packages as well.
 _OTHERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")})
+_OUR_PACKAGES = ("warrener", "warrener_workers", "warrener_api")
 
 
 def import_module(name: str, path: str) -> ModuleType:
@@ -47,6 +48,20 @@ def _last_line(trace: TracebackType | None) -> traceback.FrameSummary | None:
 
 def _is_the_users(file: str) -> bool:
     return not file.startswith(("<", _OURS, *_OTHERS))
+
+
+def users_frame(trace: TracebackType | None, package: str) -> str:
+    """The innermost frame of the user's own code, as module.function:line; empty if there is none.
+    Code of the task's own `package` is the user's wherever it is installed."""
+    found = ""
+    for frame, line in traceback.walk_tb(trace):
+        module = str(frame.f_globals.get("__name__", ""))
+        root = module.partition(".")[0]
+        if root in _OUR_PACKAGES:
+            continue
+        if root == package or _is_the_users(frame.f_code.co_filename):
+            found = f"{module}.{frame.f_code.co_qualname}:{line}"
+    return found
 
 
 def _short(file: str) -> str:

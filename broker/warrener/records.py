@@ -21,6 +21,8 @@ class JobError:
     traceback: str = ""
     reason: str = "error"
     """error | time_limit | worker_lost | invalid_arguments | unknown_task | malformed | …"""
+    frame: str = ""
+    """Where in the user's own code it was raised, as module.function:line."""
 
     def to_json(self) -> bytes:
         """As the store keeps it."""

@@ -15,41 +15,15 @@ from aiormq.abc import DeliveredMessage
 
 from . import topology, transitions
 from .client import Client
-from .dead_letters import DeadLetter, DeadLetterIndex, read, revive, unburied
-from .errors import ConfigurationError, WarrenerError
+from .dead_letters import read, revive, unburied
+from .errors import WarrenerError
+from .letter_index import DeadLetterIndex
 from .messages import BAD_SIGNATURE, Malformed, Message, Seal, decode
 from .publishing import Outgoing
 from .records import JobStatus
+from .selecting import Selection
 from .states import State
 from .taking import Passes, one_pass
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which dead letters: all conditions that are given must hold. `cause` is an exception's name,
-    with or without its module."""
-
-    ids: frozenset[str] = frozenset()
-    task: str | None = None
-    cause: str | None = None
-    reason: str | None = None
-    everything: bool = False
-
-    def __post_init__(self) -> None:
-        if not (self.ids or self.task or self.cause or self.reason or self.everything):
-            raise ConfigurationError(
-                message="say which dead letters: ids, a task, a cause, a reason, or all of them"
-            )
-
-    def takes(self, letter: DeadLetter) -> bool:
-        """True if this letter is meant."""
-        causes = (letter.error.type, letter.error.type.rsplit(".", 1)[-1])
-        return (
-            (not self.ids or letter.id in self.ids or letter.job_id in self.ids)
-            and self.task in (None, letter.task)
-            and (self.cause is None or self.cause in causes)
-            and self.reason in (None, letter.reason)
-        )
 
 
 @dataclass(slots=True)
@@ -158,7 +132,7 @@ class Replayer:
         report.failed += [str(fault) for fault in faults if fault is not None]
         report.failed += [_still_open(status) for status in unfinished.values()]
         gone = [*done, *moved_on]
-        await self.index.remove(queue, [one.facts.id for one in gone])
+        await self.index.remove(queue, [one.facts.id for one in gone], "replayed")
         return gone
 
     async def _publish(self, queue: str, letters: Sequence[_Letter]) -> list[WarrenerError | None]:

@@ -13,7 +13,8 @@ from warrener import Warrener
 from warrener.api_keys import KeyRing, Role
 from warrener.app import load_app
 from warrener.client import Client
-from warrener.replaying import Replayer, Selection
+from warrener.replaying import Replayer
+from warrener.selecting import Selection
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.worker import Worker

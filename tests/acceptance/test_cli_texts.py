@@ -11,7 +11,8 @@ import pytest
 
 from warrener import JobError
 from warrener.client import Client
-from warrener.dead_letters import DeadLetter, DeadLetterIndex
+from warrener.dead_letters import DeadLetter
+from warrener.letter_index import DeadLetterIndex
 from warrener.presence import Presence, PresenceBoard
 
 from .place import Place

@@ -11,7 +11,7 @@ from aiormq import spec
 
 from tests.support import PATIENCE
 from warrener import topology
-from warrener.dead_letters import DeadLetterIndex
+from warrener.letter_index import DeadLetterIndex
 
 from .place import Place
 from .shop import FAST

@@ -12,8 +12,10 @@ import pytest_asyncio
 from tests.support import background_worker
 from warrener import JobHandle, JobStatus, Warrener
 from warrener.client import Client
-from warrener.dead_letters import DeadLetter, DeadLetterIndex
-from warrener.replaying import Replayer, ReplayReport, Selection
+from warrener.dead_letters import DeadLetter
+from warrener.letter_index import DeadLetterIndex
+from warrener.replaying import Replayer, ReplayReport
+from warrener.selecting import Selection
 from warrener.settings import Settings
 from warrener_workers.nodes import RabbitNode, RedisNode
 from warrener_workers.testing import WarrenerTest

@@ -21,7 +21,7 @@ from warrener import (
     UnknownTask,
 )
 from warrener.dead_letters import DeadLetter
-from warrener.replaying import Selection
+from warrener.selecting import Selection
 
 from . import shop
 from .conftest import Harness

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from tests.support import PATIENCE, Running, running, running_worker
 from warrener import JobHandle, JobStatus
 from warrener.client import Client
-from warrener.dead_letters import DeadLetter, DeadLetterIndex
+from warrener.dead_letters import DeadLetter
+from warrener.letter_index import DeadLetterIndex
 from warrener.settings import Settings
 from warrener_workers.nodes import RabbitNode
 

@@ -16,7 +16,8 @@ from warrener.client import Client
 from warrener.messages import Message
 from warrener.publishing import Outgoing
 from warrener.queues import Queues
-from warrener.replaying import Replayer, ReplayReport, Selection
+from warrener.replaying import Replayer, ReplayReport
+from warrener.selecting import Selection
 from warrener.taking import WINDOW, Pass, one_pass
 
 from . import yard as tasks

@@ -10,7 +10,8 @@ import pytest
 from warrener import State, TopologyMismatch, topology
 from warrener.connection import Nodes, open_channel
 from warrener.queues import Queues
-from warrener.replaying import Replayer, Selection
+from warrener.replaying import Replayer
+from warrener.selecting import Selection
 from warrener.settings import Settings
 
 from . import yard as tasks

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from warrener import JobHandle, QueueNotFound, State
-from warrener.replaying import Replayer, Selection
+from warrener.replaying import Replayer
+from warrener.selecting import Selection
 from warrener.transitions import Reply, Transition
 
 from . import yard as tasks

@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from warrener import JobEnded, JobHandle, JobNotFound, JobRevoked, JobStatus, State, transitions
-from warrener.replaying import Replayer, Selection
+from warrener.replaying import Replayer
+from warrener.selecting import Selection
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard, until, until_true, worker_stops

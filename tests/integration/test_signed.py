@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from tests.support import Running
 from warrener import State
 from warrener.queues import Queues
-from warrener.replaying import Replayer, Selection
+from warrener.replaying import Replayer
+from warrener.selecting import Selection
 from warrener_api.app import create_app
 
 from . import yard as tasks

@@ -13,7 +13,8 @@ from tests.contract import shop
 from tests.support import running_worker
 from warrener import JobStatus, State
 from warrener.client import Client
-from warrener.dead_letters import DeadLetter, DeadLetterIndex
+from warrener.dead_letters import DeadLetter
+from warrener.letter_index import DeadLetterIndex
 from warrener.settings import Settings
 from warrener.topology import Names, stage
 from warrener_workers.nodes import RabbitNode

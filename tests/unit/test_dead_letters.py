@@ -1,4 +1,4 @@
-"""Dead letters: buried, over the wire, read, revived; and the index that lists them."""
+"""Dead letters: buried, over the wire, read, revived."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,12 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pamqp.header import ContentHeader
 
-from warrener import JobError, Settings
+from warrener import JobError
 from warrener.dead_letters import (
     KEPT_ATTEMPTS,
     LONGEST_BODY_SHOWN,
     DeadLetter,
-    DeadLetterIndex,
     Death,
     bury,
     bury_malformed,
@@ -21,7 +20,6 @@ from warrener.dead_letters import (
     revive,
 )
 from warrener.messages import Malformed, Message, decode, encode
-from warrener.store import Store
 from warrener_api.schemas import DeadLetterView
 from warrener_workers.cli.options import moment
 
@@ -35,7 +33,7 @@ attempts = st.fixed_dictionaries(
 )
 deaths = st.builds(
     Death,
-    st.builds(JobError, words, words, words, words),
+    st.builds(JobError, words, words, words, words, words),
     st.integers(0, 2**32 - 1).map(float),
     words,
     st.lists(attempts, max_size=KEPT_ATTEMPTS),
@@ -229,24 +227,9 @@ def test_what_came_there_by_other_ways_says_so() -> None:
     assert letter.error.type == "Undelivered"
 
 
-async def test_the_index_lists_the_newest_first_page_by_page(store: Store) -> None:
-    index = DeadLetterIndex(Settings(), store)
-    letters = [bury(Message(f"j{n}", "t", b"", 1), "q", death(died=float(n)))[1] for n in range(7)]
-    await index.add(letters)
-    await index.add(letters[:2])
-    assert await index.count("q") == 7
-    assert [letter.job_id for letter in await index.page("q", 0, 3)] == ["j6", "j5", "j4"]
-    assert [letter.job_id for letter in await index.page("q", 6, 3)] == ["j0"]
-    assert await index.find("j3~0") == letters[3]
-    assert await index.find("j9~0") is None
-    assert await index.count("other") == 0
-
-
-async def test_letters_leave_the_index(store: Store) -> None:
-    index = DeadLetterIndex(Settings(), store)
-    letters = [bury(Message(f"j{n}", "t", b""), "q", death(died=float(n)))[1] for n in range(3)]
-    await index.add(letters)
-    await index.remove("q", ["j0~0", "j2~0"])
-    await index.remove("q", [])
-    assert await index.page("q") == [letters[1]]
-    assert await index.find("j0~0") is None
+def test_an_id_that_is_too_long_for_a_letter_is_still_one_of_its_own() -> None:
+    ids = {
+        read(Message("a", "t", b"", extra={"dead_id": "x" * n}), "q").id for n in (255, 256, 900)
+    }
+    assert len(ids) == 3
+    assert all(len(letter_id) <= 255 for letter_id in ids)

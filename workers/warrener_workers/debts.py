@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from warrener import transitions
-from warrener.dead_letters import DeadLetter, DeadLetterIndex, Death, bury
+from warrener.dead_letters import DeadLetter, Death, bury
 from warrener.errors import BrokerUnavailable, PublishRefused, PublishTimeout, QueueNotFound
+from warrener.letter_index import DeadLetterIndex
 from warrener.publishing import Outgoing, Publishes
 from warrener.records import JobError
 

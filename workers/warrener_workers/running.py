@@ -20,8 +20,9 @@ from typing import Any
 from warrener import Job, RunCall, Task, Warrener
 from warrener.app import load_app
 from warrener.calls import Call, decode_body
+from warrener.dead_letters import LONGEST_FRAME
 from warrener.errors import InvalidArguments, RetryLater, WarrenerError
-from warrener.imports import users_traceback
+from warrener.imports import users_frame, users_traceback
 from warrener.middleware import compose
 from warrener.records import JobError
 
@@ -152,7 +153,9 @@ def _failed(task: Task[..., Any], error: BaseException) -> Failed:
     )
     lines = traceback.format_exception(kind, error, _users_part(error.__traceback__))
     text = _sayable("".join(lines))[-LONGEST_TRACEBACK:]
-    details = JobError(name, _text_of(error), text)
+    package = task.function.__module__.partition(".")[0]
+    frame = _sayable(users_frame(error.__traceback__, package))[:LONGEST_FRAME]
+    details = JobError(name, _text_of(error), text, frame=frame)
     return Failed(details, task.settings.retry.covers(error), _asked_delay(error))
 
 

@@ -20,10 +20,12 @@ import orjson
 
 from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
 from warrener.client import Client, Submission
-from warrener.dead_letters import DeadLetter, DeadLetterIndex
+from warrener.dead_letters import DeadLetter
 from warrener.errors import WarrenerError
+from warrener.letter_index import DeadLetterIndex
 from warrener.presence import PresenceBoard
-from warrener.replaying import Replayer, ReplayReport, Selection
+from warrener.replaying import Replayer, ReplayReport
+from warrener.selecting import Selection
 from warrener.store import Store
 from warrener.transitions import Runner
 

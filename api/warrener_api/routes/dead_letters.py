@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from fastapi.routing import APIRoute
 
 from warrener import Warrener
-from warrener.dead_letters import DeadLetterIndex
-from warrener.replaying import Replayer, Selection
+from warrener.letter_index import DeadLetterIndex
+from warrener.replaying import Replayer
+from warrener.selecting import Selection
 from warrener.topology import check_queue_name
 
 from ..answering import Deadline, promptly, route_class

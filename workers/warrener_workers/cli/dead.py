@@ -9,8 +9,10 @@ import typer
 
 from warrener import Warrener
 from warrener.client import Client
-from warrener.dead_letters import DeadLetter, DeadLetterIndex
-from warrener.replaying import Replayer, ReplayReport, Selection
+from warrener.dead_letters import DeadLetter
+from warrener.letter_index import DeadLetterIndex
+from warrener.replaying import Replayer, ReplayReport
+from warrener.selecting import Selection
 
 from .options import (
     Json,

@@ -1,0 +1,252 @@
+"""The index of dead letters in the store: a view, for listings and searches, that can be rebuilt from the
+dead queues, which alone hold the letters."""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from heapq import merge
+from typing import Any
+
+from .dead_letters import DeadLetter, fitting, short
+from .letter_lines import LONGEST_NAME, LetterLine, died_at, line_of, parse_line, wanted_text
+from .records import JobError
+from .selecting import ALL, Selection
+from .settings import Settings
+from .store import Call, Store
+from .transitions import Reply
+
+LOOKED_AT = 2000
+"""Letters that one script looks at: some milliseconds, in which Redis does nothing else."""
+LONGEST_BODY = 4_096
+LONGEST_MESSAGE = 4_096
+LONGEST_TRACEBACK = 8_000
+"""Bytes kept of each letter, and of its attempts as of its traceback: compressed, 27 KB at most. The dead
+queue has the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the letters that were asked for, the newest first. `next` continues behind them, and is
+    empty when there are no more."""
+
+    letters: list[LetterLine]
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Letters of one cause. `first` and `last` are the times of death of the oldest and the newest."""
+
+    id: str
+    type: str
+    frame: str
+    task: str
+    """Of the newest letter, as `message`, `newest`, its id, and `queue`."""
+    message: str
+    newest: str
+    queue: str
+    count: int
+    first: float
+    last: float
+
+
+class DeadLetterIndex:
+    """The index of one namespace. Every method raises StoreUnavailable while Redis is away."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._prefix = settings.namespace
+
+    def _key(self, queue: str, what: str) -> str:
+        # The braces keep a queue's keys in one slot of a Redis Cluster.
+        return f"{self._prefix}:dead:{{{queue}}}:{what}"
+
+    def _keys(self, queue: str, *what: str) -> tuple[str, ...]:
+        return tuple(self._key(queue, one) for one in what)
+
+    @property
+    def _queues(self) -> str:
+        return f"{self._prefix}:dead-queues"
+
+    # Keeping it ----------------------------------------------------------------------------------
+
+    async def add(self, letters: Iterable[DeadLetter]) -> None:
+        """List these letters; those that are listed already, as they are now."""
+        by_queue: dict[str, list[str | bytes | int | float]] = defaultdict(list)
+        for letter in letters:
+            by_queue[letter.queue] += [letter.id, line_of(letter), _packed(letter)]
+        if by_queue:
+            async with self._store.reachable():
+                await self._store.client.sadd(self._queues, *by_queue)
+            await self._store.call(
+                [
+                    Call(
+                        "letters/add", self._keys(queue, "order", "lines", "details"), tuple(facts)
+                    )
+                    for queue, facts in by_queue.items()
+                ]
+            )
+
+    async def remove(self, queue: str, ids: Sequence[str], became: str = "") -> int:
+        """List these letters no longer; of how many that was true. What `became` of them, if it is said,
+        is counted."""
+        if not ids:
+            return 0
+        keys = self._keys(queue, "order", "lines", "details", "counts")
+        [[gone, *_]] = await self._store.call([Call("letters/remove", keys, (became, *ids))])
+        return int(gone)
+
+    # Asking it -----------------------------------------------------------------------------------
+
+    async def queues(self) -> list[str]:
+        """The queues that have had dead letters."""
+        async with self._store.reachable():
+            found: Any = await self._store.client.smembers(self._queues)
+        return sorted(name.decode() for name in found)
+
+    async def count(self, queue: str, selection: Selection = ALL) -> int:
+        """How many letters of a queue are listed, or how many of those that are selected."""
+        if selection == ALL:
+            async with self._store.reachable():
+                return int(await self._store.client.zcard(self._key(queue, "order")))
+        return sum(group.count for group in await self.groups([queue], selection))
+
+    async def became(self, queue: str) -> dict[str, int]:
+        """How many letters of a queue have been replayed, discarded or dropped by age."""
+        async with self._store.reachable():
+            found: Any = await self._store.client.hgetall(self._key(queue, "counts"))
+        return {name.decode(): int(number) for name, number in found.items()}
+
+    async def search(
+        self,
+        queues: Sequence[str],
+        selection: Selection = ALL,
+        *,
+        cursor: str = "",
+        size: int = 100,
+    ) -> Page:
+        """A page of the selected letters of these queues, the newest first. What dies while pages are read
+        is on none of them, and moves none. Raises ValueError for a cursor that is none."""
+        high = bytes.fromhex(cursor)
+        found = [await self._newest(queue, selection, high, size + 1) for queue in queues]
+        newest = list(merge(*found, key=lambda one: one[0], reverse=True))[: size + 1]
+        lines = [line for _, line in newest[:size]]
+        return Page(lines, newest[size - 1][0].hex() if len(newest) > size else "")
+
+    async def groups(self, queues: Sequence[str], selection: Selection = ALL) -> list[Group]:
+        """The selected letters of these queues grouped by cause, the largest group first."""
+        found: dict[str, Group] = {}
+        for queue in queues:
+            arguments = (LOOKED_AT, *_conditions(selection))
+            async for _, *facts in self._steps("letters/tally", queue, selection, b"", arguments):
+                for cause, count, oldest, newest, line in zip(*[iter(facts)] * 5, strict=True):
+                    group = _group(queue, int(count), oldest, newest, line)
+                    name = cause.decode()
+                    found[name] = _together(found[name], group) if name in found else group
+        return sorted(found.values(), key=lambda group: (-group.count, -group.last))
+
+    async def find(self, letter_id: str, queues: Sequence[str] | None = None) -> DeadLetter | None:
+        """One letter in full, or None."""
+        for queue in await self.queues() if queues is None else queues:
+            if found := await self.find_many(queue, [letter_id]):
+                return found[0]
+        return None
+
+    async def find_many(self, queue: str, ids: Sequence[str]) -> list[DeadLetter]:
+        """These letters of a queue in full, as far as they are listed."""
+        if not ids:
+            return []
+        async with self._store.reachable():
+            found: Any = await self._store.client.hmget(self._key(queue, "details"), list(ids))
+        return [_unpacked(text) for text in found if text]
+
+    async def page(self, queue: str, size: int = 100) -> list[DeadLetter]:
+        """The newest letters of a queue in full."""
+        lines = (await self.search([queue], size=size)).letters
+        return await self.find_many(queue, [line.id for line in lines])
+
+    # How it is asked -----------------------------------------------------------------------------
+
+    async def _newest(
+        self, queue: str, selection: Selection, high: bytes, wanted: int
+    ) -> list[tuple[bytes, LetterLine]]:
+        """The newest of the selected letters below a place, with their places."""
+        found: list[tuple[bytes, LetterLine]] = []
+        arguments = (LOOKED_AT, wanted, *_conditions(selection))
+        async for _, *facts in self._steps("letters/scan", queue, selection, high, arguments):
+            for place, line in zip(*[iter(facts)] * 2, strict=True):
+                found.append((place, parse_line(line, place[12:].decode(), queue)))
+            if len(found) >= wanted:
+                break
+        return found[:wanted]
+
+    async def _steps(
+        self, script: str, queue: str, selection: Selection, high: bytes, arguments: tuple[Any, ...]
+    ) -> AsyncIterator[Reply]:
+        """What the script answers, from the newest letter on or below a place, step by step."""
+        keys = self._keys(queue, "order", "lines")
+        low, end = selection.times
+        upper = b"(" + (min(high, end) if high else end)
+        while True:
+            [reply] = await self._store.call([Call(script, keys, (upper, b"[" + low, *arguments))])
+            yield reply
+            if not reply[0]:
+                return
+            upper = b"(" + reply[0]
+
+
+def _conditions(selection: Selection) -> tuple[Any, ...]:
+    """As conditions() in scripts/letters/ takes them."""
+    one, ids = selection, sorted(selection.ids)
+    bounds = (one.min_attempts, one.max_attempts, one.min_replays, one.max_replays)
+    return (wanted_text(one.text or ""), *bounds, len(ids), *ids, *one.pieces)
+
+
+def _group(queue: str, count: int, oldest: bytes, newest: bytes, line: bytes) -> Group:
+    one = parse_line(line, newest[12:].decode(), queue)
+    return Group(
+        id=one.cause,
+        type=one.type,
+        frame=one.frame,
+        task=one.task,
+        message=one.message,
+        newest=one.id,
+        queue=queue,
+        count=count,
+        first=died_at(oldest),
+        last=died_at(newest),
+    )
+
+
+def _together(one: Group, other: Group) -> Group:
+    newer = one if one.last >= other.last else other
+    return replace(newer, count=one.count + other.count, first=min(one.first, other.first))
+
+
+def _packed(letter: DeadLetter) -> bytes:
+    """What the index keeps of a letter beside its line."""
+    one = letter.error
+    error = JobError(
+        short(one.type, LONGEST_NAME),
+        short(one.message, LONGEST_MESSAGE),
+        one.traceback.encode()[-LONGEST_TRACEBACK:].decode("utf-8", "ignore"),
+        short(one.reason, LONGEST_NAME),
+        short(one.frame, LONGEST_NAME),
+    )
+    kept = replace(
+        letter,
+        error=error,
+        reason=error.reason,
+        task=short(letter.task, LONGEST_NAME),
+        worker=short(letter.worker, LONGEST_NAME),
+        body=short(letter.body, LONGEST_BODY),
+        attempts=fitting(letter.attempts, LONGEST_TRACEBACK),
+    )
+    return zlib.compress(kept.to_json())
+
+
+def _unpacked(text: bytes) -> DeadLetter:
+    return DeadLetter.from_json(zlib.decompress(text))
