@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from warrener.dead_letters import DeadLetter
-from warrener.records import JobStatus
+from warrener.records import JobError, JobStatus
 
 # Strict: a time is text, so that no number of seconds is taken for one.
 Expiry = (
@@ -42,6 +42,8 @@ class ErrorView(BaseModel):
     message: str
     traceback: str
     reason: str
+    frame: str
+    """Where in the user's own code it was raised, as module.function:line; or empty."""
 
 
 class JobView(BaseModel):
@@ -78,15 +80,15 @@ class JobView(BaseModel):
             state=status.state.value,
             attempt=status.attempt,
             replays=status.replays,
-            created=_time(status.created),
-            due=_time(status.due),
-            started=_time(status.started),
-            finished=_time(status.finished),
+            created=time_view(status.created),
+            due=time_view(status.due),
+            started=time_view(status.started),
+            finished=time_view(status.finished),
             worker=status.worker,
             losses=status.losses,
             result=status.result,
             result_expired=status.result_expired,
-            error=_error(error) if error else None,
+            error=error_view(error) if error else None,
             attempts=status.attempts,
             progress=status.progress,
             reason=status.reason,
@@ -103,78 +105,14 @@ class QueueView(BaseModel):
     dead: int
 
 
-class DeadLetterView(BaseModel):
-    """A dead letter."""
-
-    id: str
-    job_id: str
-    task: str
-    queue: str
-    generation: int
-    attempt: int
-    reason: str
-    error: ErrorView
-    died: datetime | None
-    worker: str
-    attempts: list[dict[str, Any]]
-    body: str
-
-    @classmethod
-    def of(cls, letter: DeadLetter) -> DeadLetterView:
-        """The view of a letter."""
-        facts = {name: getattr(letter, name) for name in _PLAIN}
-        return cls(**facts, error=_error(letter.error), died=_time(letter.died))
-
-
-_PLAIN = (
-    *("id", "job_id", "task", "queue", "generation", "attempt"),
-    *("reason", "worker", "attempts", "body"),
-)
-
-
-class DeadLetterPage(BaseModel):
-    """Dead letters of one queue, the newest first."""
-
-    count: int
-    items: list[DeadLetterView]
-
-
-class ReplayRequest(BaseModel):
-    """Which dead letters to replay: conditions that must all hold, or `all`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    ids: list[str] = []
-    task: str | None = None
-    cause: str | None = None
-    reason: str | None = None
-    all: bool = False
-    limit: Annotated[int, Field(ge=1, le=2**53)] | None = None
-    dry_run: bool = False
-    resign: bool = False
-    """Replay those without a valid signature as well, signed anew."""
-
-
-class ReplayView(BaseModel):
-    """What a replay did."""
-
-    queue: str
-    seen: int
-    replayed: int
-    kept: int
-    already: int
-    failed: list[str]
-    job_ids: list[str]
-
-
-def _time(seconds: float | None) -> datetime | None:
+def time_view(seconds: float | None) -> datetime | None:
+    """A time of the calendar, or None."""
     # What came with a message of somebody else's may be no time of the calendar.
     with suppress(ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
     return None
 
 
-def _error(error: Any) -> ErrorView:
-    return ErrorView(
-        type=error.type, message=error.message, traceback=error.traceback, reason=error.reason
-    )
+def error_view(error: JobError) -> ErrorView:
+    """The view of an error."""
+    return ErrorView(**asdict(error))

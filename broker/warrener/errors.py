@@ -17,7 +17,7 @@ where it is raised, which stay on the error as attributes.
     ├── BrokerUnavailable                  .may_arrive, as above
     ├── StoreUnavailable
     ├── ConsumingLost                      ends a worker
-    ├── QueueBusy
+    ├── QueueBusy · DeadLetterNotFound
     ├── ApiKeyNotFound
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
@@ -220,6 +220,11 @@ class QueueBusy(WarrenerError):
 
 class ApiKeyNotFound(WarrenerError):
     """No API key has the id {key_id!r}: `warrener keys list` shows those that exist."""
+
+
+class DeadLetterNotFound(WarrenerError):
+    """No dead letter {letter_id!r} is listed: it was replayed or discarded, the id is wrong, or the list is
+    not up to date. `warrener dead counts` compares it with the queues."""
 
 
 class ResultError(WarrenerError):

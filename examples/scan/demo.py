@@ -142,7 +142,7 @@ def _dead_letters(api: Api, scan: Scan) -> list[DeadLetter]:
 
     letters = until("every failed job is listed as a dead letter", listed)
     for letter in letters:
-        why = f"{letter.error.type}: {letter.error.message}" if letter.error else ""
+        why = f"{letter.type}: {letter.message}"
         console.print(f"dead-lettered: job {letter.job_id}, reason {letter.reason}, {why}")
     return letters
 

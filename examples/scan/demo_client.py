@@ -51,7 +51,8 @@ class DeadLetter(BaseModel):
     job_id: str | None = None
     task: str | None = None
     reason: str
-    error: Trouble | None = None
+    type: str
+    message: str
 
 
 class QueueView(BaseModel):

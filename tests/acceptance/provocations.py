@@ -182,7 +182,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         http=raw('{"task": "shop.add", "kwargs": {"a": 1e400}}'), cli=submit("shop.add", "a=1e400")
     ),
     "a number that is out of bounds": Provocation(
-        http=Request("GET", f"/dead-letters/{FAST}?start={_HUGE}"),
+        http=Request("GET", f"/dead-letters/{FAST}?size={_HUGE}"),
         cli=("dead", "list", FAST, "--limit", _HUGE),
     ),
     "another content type": Provocation(
@@ -281,6 +281,18 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         lambda app: app.job("never-sent").revoke(),
         Request("DELETE", "/jobs/never-sent"),
         ("revoke", "never-sent"),
+    ),
+    "a dead letter that is not listed": Provocation(
+        http=Request("GET", f"/dead-letters/{FAST}/letters/no-such~0"),
+        cli=("dead", "show", "no-such~0"),
+    ),
+    "an age that is none": Provocation(
+        http=Request("GET", f"/dead-letters/{FAST}?older_than=soon"),
+        cli=("dead", "list", FAST, "--older-than", "soon"),
+    ),
+    "a cursor that is none": Provocation(
+        http=Request("GET", f"/dead-letters/{FAST}?cursor=next"),
+        cli=("dead", "list", FAST, "--cursor", "next"),
     ),
     "a job that expires at once": Provocation(
         with_options(expires=0),

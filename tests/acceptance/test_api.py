@@ -244,11 +244,60 @@ async def test_dead_letters_are_listed_newest_first_with_their_cause(
     assert [letter["job_id"] for letter in letters] == [second, first]
     letter = letters[1]
     assert (letter["task"], letter["queue"], letter["reason"]) == ("shop.sell", SLOW, "error")
+    assert (letter["type"], letter["message"]) == ("TimeoutError", "no timeout")
+    assert letter["frame"].startswith("tests.acceptance.shop.sell:")
+    assert '"cause":"timeout"' in letter["arguments"]
+    newest = (await http.get(f"/dead-letters/{SLOW}", params={"size": 1})).json()
+    assert [item["job_id"] for item in newest["items"]] == [second]
+    rest = await http.get(f"/dead-letters/{SLOW}", params={"size": 1, "cursor": newest["next"]})
+    assert [item["job_id"] for item in rest.json()["items"]] == [first]
+    assert (rest.json()["count"], rest.json()["next"]) == (2, None)
+
+
+async def test_dead_letters_are_searched_over_all_queues(http: httpx.AsyncClient) -> None:
+    timeout, value = await _dead(http, ["timeout", "value"])
+    for query, expected in (
+        ({"text": "NO TIMEOUT"}, [timeout]),
+        ({"text": '"cause":"value"'}, [value]),
+        ({"cause": "ValueError", "task": "shop.sell"}, [value]),
+        ({"ids": [timeout, "other"]}, [timeout]),
+        ({"reason": "worker_lost"}, []),
+        ({"older_than": 3600}, []),
+        ({"newer_than": 3600, "max_attempts": 9, "max_replays": 0}, [value, timeout]),
+    ):
+        page = (await http.get("/dead-letters/*", params=query)).json()
+        assert [letter["job_id"] for letter in page["items"]] == expected, query
+
+
+async def test_dead_letters_are_grouped_by_cause_and_counted(http: httpx.AsyncClient) -> None:
+    jobs = await _dead(http, ["timeout", "value", "timeout"])
+    groups = (await http.get(f"/dead-letters/{SLOW}/groups")).json()
+    assert [(group["type"], group["count"]) for group in groups] == [
+        ("TimeoutError", 2),
+        ("ValueError", 1),
+    ]
+    assert groups[0]["newest"] == f"{jobs[2]}~0"
+    assert groups[0]["first"] < groups[0]["last"]
+    members = await http.get(f"/dead-letters/{SLOW}", params={"group": groups[0]["id"]})
+    assert [one["job_id"] for one in members.json()["items"]] == [jobs[2], jobs[0]]
+    one = await http.get("/dead-letters/*/groups", params={"cause": "ValueError"})
+    assert [group["id"] for group in one.json()] == [groups[1]["id"]]
+    counts = {one["queue"]: one for one in (await http.get("/dead-letters")).json()}
+    assert (counts[SLOW]["listed"], counts[SLOW]["held"], counts[SLOW]["drift"]) == (3, 3, None)
+
+
+async def test_one_dead_letter_has_its_arguments_attempts_and_traceback(
+    http: httpx.AsyncClient,
+) -> None:
+    [job] = await _dead(http, ["timeout"])
+    letter = (await http.get(f"/dead-letters/{SLOW}/letters/{job}~0")).json()
     assert (letter["error"]["type"], letter["error"]["message"]) == ("TimeoutError", "no timeout")
-    assert '"cause":"timeout"' in letter["body"]
-    page = await http.get(f"/dead-letters/{SLOW}", params={"start": 1, "size": 1})
-    assert [item["job_id"] for item in page.json()["items"]] == [first]
-    assert page.json()["count"] == 2
+    assert "in sell\n" in letter["error"]["traceback"]
+    body = '{"args":[],"kwargs":{"cause":"timeout"}}'
+    assert (letter["body"], letter["size"]) == (body, len(body))
+    assert [attempt["attempt"] for attempt in letter["attempts"]] == [letter["attempt"]]
+    elsewhere = await http.get(f"/dead-letters/{FAST}/letters/{job}~0")
+    assert elsewhere.json()["type"] == "urn:warrener:dead-letter-not-found"
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def test_dead_letters_are_listed_shown_and_replayed(staffed: Place) -> None:
 def test_a_letter_that_nobody_knows_exits_5(staffed: Place) -> None:
     done = staffed.run("dead", "show", "no-such-letter")
     assert done.returncode == 5
-    assert "no dead letter 'no-such-letter' is listed" in done.stderr
+    assert "No dead letter 'no-such-letter' is listed" in done.stderr
 
 
 # Topology and the API's own start --------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -55,19 +54,3 @@ async def test_a_crafted_letter_can_be_listed_and_shown(staffed: Place, case: st
         done = await asyncio.to_thread(staffed.run, "dead", *command)
         assert (done.returncode, done.stderr) == (0, "")
         assert dead_id in done.stdout
-
-
-async def test_so_can_one_that_an_older_version_listed(place: Place) -> None:
-    letter: dict[str, Any] = {"id": "old", "job_id": "j", "task": "t", "queue": FAST, "body": ""}
-    letter |= {"generation": 0, "attempt": 1, "reason": "", "died": 2.0**62, "worker": ""}
-    letter |= {"error": {"type": "", "message": ""}, "attempts": [{}]}
-    async with place.client() as client:
-        redis, prefix = client.store.client, place.namespace
-        await redis.set(f"{prefix}:dead-letter:old", json.dumps(letter))
-        await redis.zadd(f"{prefix}:dead:{FAST}", {"old": 0.0})
-    async with place.http() as http:
-        page = await http.get(f"/dead-letters/{FAST}")
-    assert "old" in [item["id"] for item in page.json()["items"]]
-    for command in (("list", FAST), ("show", "old")):
-        done = await asyncio.to_thread(place.run, "dead", *command)
-        assert (done.returncode, done.stderr) == (0, "")

@@ -40,6 +40,8 @@ class Exits:
 
 COMMANDS: dict[str, Exits] = {
     "api": Exits((), STARTS, STARTS),
+    "dead counts": Exits(("--app", APP), AWAY, AWAY),
+    "dead groups": Exits((), 0, AWAY),
     "dead list": Exits((), 0, AWAY),
     "dead replay": Exits((IDLE, "--all"), AWAY, AWAY),
     "dead show": Exits(("some-id",), NOT_FOUND, AWAY),

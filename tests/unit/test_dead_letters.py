@@ -20,7 +20,7 @@ from warrener.dead_letters import (
     revive,
 )
 from warrener.messages import Malformed, Message, decode, encode
-from warrener_api.schemas import DeadLetterView
+from warrener_api.letter_schemas import DeadLetterView
 from warrener_workers.cli.options import moment
 
 FRAME_MAX = 131_072

@@ -181,6 +181,7 @@ PUBLIC = [
     "BrokerUnavailable",
     "ConfigurationError",
     "ConsumingLost",
+    "DeadLetterNotFound",
     "DuplicateTask",
     "ExchangeNotFound",
     "IdempotencyConflict",

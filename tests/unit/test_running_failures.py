@@ -1,13 +1,16 @@
 """Running a job: exceptions become outcomes that the parent process can hear of."""
 
 import asyncio
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator
 
 from warrener import Retry, RetryLater
+from warrener.app import load_app
 from warrener_workers.running import LONGEST_MESSAGE, LONGEST_TRACEBACK
 
 from .running import failed
@@ -57,6 +60,43 @@ async def test_stop_iteration_from_a_plain_function_is_an_outcome() -> None:
 
 def inner() -> None:
     raise ValueError("no")
+
+
+async def test_an_error_says_where_in_the_users_own_code_it_was_raised() -> None:
+    async def mine() -> None:
+        inner()
+
+    async def library() -> None:
+        json.loads("{")
+
+    async def ours() -> None:
+        load_app("no module")
+
+    line = inner.__code__.co_firstlineno + 1
+    assert (await failed(mine)).error.frame == f"{__name__}.inner:{line}"
+    for function in (library, ours):
+        line = function.__code__.co_firstlineno + 1
+        frame = (await failed(function)).error.frame
+        assert frame == f"{__name__}.{function.__qualname__}:{line}"
+
+
+async def test_code_of_the_tasks_own_package_is_the_users_wherever_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def mine() -> None:
+        inner()
+
+    root = str(Path(__file__).parents[2])
+    monkeypatch.setattr("warrener.imports._OTHERS", (root,))
+    assert (await failed(mine)).error.frame.startswith(f"{__name__}.inner:")
+    mine.__module__ = "elsewhere.tasks"
+    assert (await failed(mine)).error.frame == ""
+
+
+async def test_what_nothing_of_the_users_raised_has_no_frame() -> None:
+    async def takes(a: int) -> None: ...
+
+    assert (await failed(takes, "x")).error.frame == ""
 
 
 async def outer() -> None:
