@@ -178,16 +178,23 @@ def show(
     if json:
         print_json(asdict(letter))
         return
-    facts = asdict(letter)
-    for name in ("id", "job_id", "task", "queue", "reason", "attempt", "worker", "body"):
+    _show(letter)
+
+
+def _show(letter: DeadLetter) -> None:
+    facts = {
+        **asdict(letter),
+        "replayed": letter.generation,
+        "died": moment(letter.died),
+        "raised in": letter.error.frame or "(no code of yours)",
+    }
+    for name in ("id", "job_id", "task", "queue", "reason", "attempt", "replayed", "died"):
+        print_fact(name, facts[name], 10)
+    for name in ("worker", "raised in", "body"):
         print_fact(name, facts[name], 10)
     shown = len(letter.body.encode())
     if letter.size > shown:
         print_fact("", f"({shown} of {letter.size} bytes)", 10)
-    print_fact("replayed", letter.generation, 10)
-    print_fact("died", moment(letter.died), 10)
-    if letter.error.frame:
-        print_fact("raised in", letter.error.frame, 10)
     for one in letter.attempts:
         number, worker, kind, message = map(one.get, ("attempt", "worker", "type", "message"))
         finished = one.get("finished")
