@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from warrener import Warrener
 from warrener.json_text import read_json
 
-from .problems import BadRequest, TooLate, problem_of, response_of
+from .problems import BadRequest, Problem, TooLate, problem_of, response_of
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +81,13 @@ class ProblemRoute(APIRoute):
                 problem = problem_of(error)
                 if problem.status == 500:
                     log.exception("%s %s failed", request.method, request.url.path)
-                return response_of(problem, error)
+                return self.tell(request, problem, error)
 
         return handler
+
+    def tell(self, request: Request, problem: Problem, error: Exception) -> Response:
+        """How a problem is answered."""
+        return response_of(problem, error)
 
 
 def may_arrive(request: Request) -> None:

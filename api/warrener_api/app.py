@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from warrener import Warrener
 
+from .dashboard import pages
 from .problems import problem_of, problems_with, response_of
 from .routes import dead_letters, health, jobs, queues
 from .security import Gate
@@ -34,6 +35,7 @@ def router(app: Warrener, *, protected: bool = True) -> APIRouter:
     whole = APIRouter(lifespan=lifespan, dependencies=guards, responses=refusals)
     for part in (jobs, queues, dead_letters, health):
         whole.include_router(part.routes(app))
+    whole.include_router(pages(app))
     return whole
 
 

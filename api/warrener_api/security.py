@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -17,19 +18,21 @@ from warrener import Warrener
 from warrener.api_keys import ApiKey, KeyRing, Role
 
 from .clients import client_of
+from .sessions import COOKIE, Sessions
 
 MEMORY = 5.0
 """Seconds for which what the store said of keys is believed: so long a revoked one may still work, and an
 API without keys stays open to this machine once there is one."""
 
-FOR_ANYONE = frozenset({"is_alive", "is_ready"})
-"""Routes, by name, that probes call."""
-FOR_SUBMITTERS = {
+FOR_ANYONE = frozenset({"is_alive", "is_ready", "sign_in", "signing_in", "asset"})
+"""Routes, by name, that probes call, and those that lead in."""
+OF_ROLES = {
     "submit_job": (Role.SUBMIT,),
     "get_job": (Role.SUBMIT, Role.READ),
     "openapi": (Role.SUBMIT, Role.READ),
+    "sign_out": (Role.SUBMIT, Role.READ),
 }
-"""Routes, by name, that a key for submitting may call."""
+"""Routes, by name, that keys of these roles may call."""
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
@@ -73,11 +76,17 @@ class Gate:
         if name in FOR_ANYONE:
             return NOBODY
         if bearer is None:
+            check_origin(request)
+        cookie = request.cookies.get(COOKIE)
+        if bearer is not None:
+            key = await self._of_token(bearer.credentials)
+        elif cookie is not None and await self._any_keys():
+            key = await self._of_session(cookie)
+        else:
             return await self._without_a_key(request)
-        key = await self._key(bearer.credentials)
         if key is None:
             raise _who("This API key is wrong, revoked or expired.")
-        roles = FOR_SUBMITTERS.get(name) or (Role.READ if _only_reads(request) else Role.OPERATE,)
+        roles = OF_ROLES.get(name) or (Role.READ if _only_reads(request) else Role.OPERATE,)
         if not key.allows(roles):
             raise HTTPException(
                 403,
@@ -97,12 +106,17 @@ class Gate:
             )
         return LOOPBACK
 
-    async def _key(self, token: str) -> ApiKey | None:
+    async def _of_session(self, token: str) -> ApiKey | None:
+        sessions = Sessions(self._app.settings, client_of(self._app).store)
+        key_id = await sessions.key_id(token)
+        return await self._ring.of(key_id) if key_id else None
+
+    async def _of_token(self, token: str) -> ApiKey | None:
         now = self._clock()
         since, known = self._found.get(token, (-math.inf, None))
         if now - since < MEMORY:
             return known
-        self._found.pop(token, None)
+        self._found = {one: found for one, found in self._found.items() if now - found[0] < MEMORY}
         key = await self._ring.find(token)
         if key is not None:  # a wrong one is not remembered: anybody can send any number of them
             self._found[token] = (now, key)
@@ -124,6 +138,16 @@ def caller_of(request: Request) -> Caller:
     """Who calls; without a gate, whoever the surrounding app lets through."""
     caller: Caller = getattr(request.state, "caller", NOBODY)
     return caller
+
+
+def check_origin(request: Request) -> None:
+    """Refuse what a page of another site had a browser send. A browser says whose page it was, in
+    Sec-Fetch-Site (Fetch Metadata) or Origin; a program says neither."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if not _only_reads(request) and (foreign or site not in ("same-origin", "none")):
+        raise HTTPException(403, "This was sent by a page of another site, and is refused.")
 
 
 def _only_reads(request: Request) -> bool:

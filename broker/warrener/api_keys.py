@@ -95,14 +95,18 @@ class KeyRing:
         parts = _TOKEN.fullmatch(token)
         if parts is None:
             return None
-        async with self._store.reachable():
-            text = await self._store.client.hget(self._key, parts[1])
+        key = await self.of(parts[1])
         # Compared in any case, and in constant time: neither an id nor a secret can be felt out.
-        key = _read(text) if text else None
         right = hmac.compare_digest(key.digest if key else "0" * 64, _digest(parts[2]))
-        if key is None or not right or (key.expires is not None and key.expires <= self._clock()):
-            return None
-        return key
+        return key if right else None
+
+    async def of(self, key_id: str) -> ApiKey | None:
+        """The key of this id; None for one that is revoked or expired."""
+        async with self._store.reachable():
+            text = await self._store.client.hget(self._key, key_id)
+        key = _read(text) if text else None
+        expired = key is not None and key.expires is not None and key.expires <= self._clock()
+        return None if expired else key
 
     async def revoke(self, key_id: str) -> None:
         """Take a key back. Raises ApiKeyNotFound."""

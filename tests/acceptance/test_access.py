@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from warrener import ApiKeyNotFound, ConfigurationError, Warrener
 from warrener.api_keys import KeyRing, Role
 from warrener_api import create_app, router
-from warrener_api.security import FOR_ANYONE, FOR_SUBMITTERS
+from warrener_api.security import FOR_ANYONE, OF_ROLES
 
 from .place import Place
 from .shop import app as shop_app
@@ -158,6 +158,10 @@ async def test_a_key_that_came_through_is_asked_for_again_after_a_while(
 def _operations(web: FastAPI) -> Iterable[tuple[str, str, str]]:
     """Name, method and path of each call there is."""
     yield "openapi", "GET", "/openapi.json"
+    yield "page_overview", "GET", "/"
+    yield "page_queues", "GET", "/desk/queues"
+    yield "sign_in", "GET", "/desk/sign-in"
+    yield "asset", "GET", "/desk/assets/desk.css"
     for path, methods in web.openapi()["paths"].items():
         for method, operation in methods.items():
             yield operation["operationId"], method.upper(), path.replace("{", "").replace("}", "")
@@ -167,15 +171,16 @@ OPERATIONS = list(_operations(create_app(shop_app)))
 
 
 def test_every_route_with_rules_of_its_own_exists() -> None:
-    assert {name for name, _, _ in OPERATIONS} >= FOR_ANYONE | FOR_SUBMITTERS.keys()
+    by_forms = {"signing_in", "sign_out"}
+    assert {name for name, _, _ in OPERATIONS} | by_forms >= FOR_ANYONE | OF_ROLES.keys()
 
 
 @pytest.mark.parametrize("name, method, path", OPERATIONS)
 async def test_what_each_role_may_call(place: Place, name: str, method: str, path: str) -> None:
     """The bodies are wrong, so that nothing happens: who may not is refused before they are read."""
     opened = {None, *Role} if name in FOR_ANYONE else {Role.OPERATE}
-    if name in FOR_SUBMITTERS:
-        opened |= {*FOR_SUBMITTERS[name]}
+    if name in OF_ROLES:
+        opened |= {*OF_ROLES[name]}
     elif method == "GET":
         opened |= {Role.READ}
     tokens: dict[Role | None, str | None] = {None: None}
@@ -196,7 +201,8 @@ async def _answer(web: FastAPI, token: str | None, method: str, path: str) -> in
             else {"content": b"[]", "headers": {"content-type": "application/json"}}
         )
         async with http.stream(method, path, **body) as response:
-            return response.status_code
+            led_to_sign_in = response.headers.get("location", "").endswith("desk/sign-in")
+            return 401 if led_to_sign_in else response.status_code
 
 
 async def test_two_roles_are_both(place: Place) -> None:

@@ -1,0 +1,68 @@
+"""The overview: what needs attention, what was done in the last hour, and who works."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from warrener import Warrener
+from warrener.presence import PresenceBoard
+from warrener.queues import Queues, QueueState
+from warrener.stats import Stats, together
+
+from ..clients import client_of
+from . import plots
+from .attention import notices
+from .rendering import HEADERS, page_class, render
+
+HOUR = 60
+"""Minutes."""
+
+
+def routes(app: Warrener) -> APIRouter:
+    """The overview, the queues and the workers, and what they draw."""
+    router = APIRouter(route_class=page_class(app), include_in_schema=False)
+
+    @router.get("/", name="page_overview")
+    async def overview(request: Request) -> Response:
+        client = client_of(app)
+        minutes = await Stats(app.settings, client.store).minutes(client.clock(), HOUR)
+        workers = await PresenceBoard(app.settings, client.store).living()
+        queues = await _queues(app)
+        hour = together(minutes)
+        return render(
+            request,
+            "overview.html",
+            notices=notices(queues, workers, minutes),
+            hour=hour,
+            queues=queues,
+            workers=workers,
+            now=client.clock(),
+            stamp=int(client.clock()) // 15,
+        )
+
+    @router.get("/desk/queues", name="page_queues")
+    async def queues(request: Request) -> Response:
+        return render(request, "queues.html", queues=await _queues(app))
+
+    @router.get("/desk/workers", name="page_workers")
+    async def workers(request: Request) -> Response:
+        client = client_of(app)
+        found = await PresenceBoard(app.settings, client.store).living()
+        return render(request, "workers.html", workers=found, now=client.clock())
+
+    @router.get("/desk/plots/{name}.svg", name="page_plot")
+    async def plot(name: plots.Name) -> Response:
+        client = client_of(app)
+        minutes = await Stats(app.settings, client.store).minutes(client.clock(), HOUR)
+        picture = plots.draw(name, minutes, client.clock())
+        # Its own styles are in it: as a picture it runs nothing, whatever its policy says.
+        policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return Response(picture, headers={**HEADERS, **policy}, media_type="image/svg+xml")
+
+    return router
+
+
+async def _queues(app: Warrener) -> list[QueueState]:
+    client = client_of(app)
+    published = {entry.queue for entry in await client.catalogue.all()}
+    return await Queues(client).states(sorted(published | set(app.queues)))

@@ -1,0 +1,17 @@
+"""All pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from warrener import Warrener
+
+from . import overview, signing_in
+
+
+def pages(app: Warrener) -> APIRouter:
+    """The dashboard of one app, to include at the root of the API."""
+    router = APIRouter(include_in_schema=False)
+    for part in (overview, signing_in):
+        router.include_router(part.routes(app))
+    return router
