@@ -47,6 +47,7 @@ from .errors import (
 )
 from .handles import JobHandle
 from .job import Job
+from .limits import Limits
 from .middleware import Middleware, RunCall
 from .records import JobError, JobStatus
 from .retry import Retry
@@ -77,6 +78,7 @@ __all__ = [
     "JobNotFound",
     "JobRevoked",
     "JobStatus",
+    "Limits",
     "Middleware",
     "PartlySubmitted",
     "PayloadTooLarge",

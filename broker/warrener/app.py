@@ -17,6 +17,7 @@ from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask,
 from .handles import JobHandle
 from .ids import check_task_name
 from .imports import import_module
+from .keying import concurrency_key
 from .middleware import Middleware, RunCall, compose
 from .settings import Settings, read_settings
 from .sync import Portal
@@ -151,9 +152,11 @@ class Warrener:
         options: Options = signature.chosen
         task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
         queue = options.queue
+        arguments = signature.kwargs
         if task is not None:
             queue = self.queue_of(task) if queue is None else queue
-            body = task.schema.encode(task.schema.bind(signature.args, signature.kwargs))
+            call = task.schema.bind(signature.args, signature.kwargs)
+            body, arguments = task.schema.encode(call), call.arguments
         else:
             queue = await self._queue_by_name(signature.task) if queue is None else queue
             body = encode_unchecked(signature.args, signature.kwargs, signature.task)
@@ -165,6 +168,7 @@ class Warrener:
             eta=None if options.eta is None else options.eta.timestamp(),
             job_id=options.id,
             key=options.idempotency_key,
+            concurrency_key=concurrency_key(task, options, arguments),
             **_expiry(options),
         )
 

@@ -46,6 +46,7 @@ class Submission:
     key: str | None = None
     expires: float | None = None
     expires_at: float | None = None
+    concurrency_key: str | None = None
 
     def __post_init__(self) -> None:
         ids.check_task_name(self.task)
@@ -174,6 +175,7 @@ class Client:
             created=now,
             due=now + delay if delay else None,
             expires=submission.end(now),
+            concurrency_key=submission.concurrency_key,
         )
         outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.

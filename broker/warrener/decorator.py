@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from .job import Job
+from .limits import Limits
 from .retry import Retry
 from .tasks import Task, TaskSettings
 
@@ -120,6 +121,7 @@ class TaskDecorator:
         soft_time_limit: float | None = None,
         max_losses: int = 3,
         isolate: bool = False,
+        limits: Limits | None = None,
     ) -> TaskDecorator: ...
     def __call__(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Declare a task; see TaskSettings for what can be set. Raises DuplicateTask."""

@@ -23,6 +23,9 @@ BAD_SIGNATURE = "bad_signature"
 UNREADABLE = "unreadable"
 """The content type of a message whose properties could not be decoded (see reading.py)."""
 
+LONGEST_KEY = 128
+"""Characters of a concurrency key."""
+
 Headers = dict[str, Any]
 
 
@@ -43,6 +46,8 @@ class Message:
     """When a worker first met this message without knowing its task."""
     expires: float | None = None
     """From then on no attempt of it begins."""
+    concurrency_key: str | None = None
+    """What a limit per key counts by."""
     foreign: bool = False
     """True if it came without our headers: no producer of ours records it."""
     extra: Headers = field(default_factory=dict)
@@ -94,7 +99,7 @@ class Seal(Protocol):
         """What was found in that queue, or a Malformed if its signature is not valid there."""
 
 
-OWN = ("attempt", "generation", "due", "parks", "waiting_since", "expires")
+OWN = ("attempt", "generation", "due", "parks", "waiting_since", "expires", "concurrency_key")
 
 
 def encode(message: Message, message_id: str | None = None) -> spec.Basic.Properties:
@@ -113,6 +118,8 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
         headers["waiting_since"] = to_ms(message.waiting_since)
     if message.expires is not None:
         headers["expires"] = to_ms(message.expires)
+    if message.concurrency_key is not None:
+        headers["concurrency_key"] = message.concurrency_key
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
@@ -145,6 +152,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         parks=headers.get("parks", 0),
         waiting_since=_from_ms(headers.get("waiting_since")),
         expires=_from_ms(headers.get("expires")),
+        concurrency_key=headers.get("concurrency_key"),
         foreign="attempt" not in headers,
         extra=_extra(headers),
     )
@@ -194,6 +202,9 @@ def _header_fault(headers: Headers) -> str | None:
         value = headers.get(name)
         if value is not None and not (type(value) is int and 0 <= value < FAR_FUTURE_MS):
             return f"header {name!r} is {value!r} instead of Unix milliseconds"
+    key = headers.get("concurrency_key", "-")
+    if not (isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY):
+        return f"header 'concurrency_key' is no text of 1 to {LONGEST_KEY} characters"
     return None
 
 

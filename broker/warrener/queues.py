@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiormq.abc import DeliveredMessage
 
-from . import topology, transitions
+from . import control, topology, transitions
 from .client import Client
-from .errors import QueueNotFound
+from .errors import BrokerRefusedLogin, BrokerUnavailable, QueueNotFound
+from .flow import Flow
+from .limits import QueueRules
 from .messages import Foreign, Malformed, Message, decode
 from .taking import one_pass
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One work queue: messages that are ready, consumers, and letters in its dead queue."""
+    """One work queue: messages that are ready, consumers, letters in its dead queue, what operators have
+    set for it, and how many jobs have a place, where places are limited."""
 
     name: str
     ready: int
     consumers: int
     dead: int
+    paused: bool = False
+    rate: str | None = None
+    max_in_flight: int | None = None
+    in_flight: int | None = None
 
 
 @dataclass(slots=True)
@@ -42,30 +52,63 @@ class Queues:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._names = topology.Names(client.settings.namespace)
+        self._flow = Flow(client.settings, client.store)
 
     async def state(self, queue: str) -> QueueState:
-        """One queue. Raises QueueNotFound, QueueNameError, BrokerUnavailable."""
+        """One queue. Raises QueueNotFound, QueueNameError, BrokerUnavailable, StoreUnavailable."""
+        return await self._state(queue, await self._flow.rules())
+
+    async def _state(self, queue: str, rules: Mapping[str, QueueRules]) -> QueueState:
         topology.check_queue_name(queue, self._client.settings.namespace)
         found = await self._client.publisher.depth(queue)
         if found is None:
             raise QueueNotFound(queue=queue)
         dead = await self._client.publisher.depth(self._names.dead_queue(queue))
+        rule = rules.get(queue, QueueRules())
+        in_flight = (await self._flow.usage([f"queue:{queue}"]))[0] if rule.limited else None
         return QueueState(
             queue,
             found.message_count or 0,
             found.consumer_count or 0,
             (dead.message_count or 0) if dead else 0,
+            rule.paused,
+            rule.rate,
+            rule.max_in_flight,
+            in_flight,
         )
 
     async def states(self, queues: Iterable[str]) -> list[QueueState]:
         """These queues, without those that do not exist."""
-        states = []
+        states, rules = [], await self._flow.rules()
         for queue in queues:
             try:
-                states.append(await self.state(queue))
+                states.append(await self._state(queue, rules))
             except QueueNotFound:
                 continue
         return states
+
+    async def pause(self, queue: str) -> QueueState:
+        """Let no job of a queue begin, on any worker; what runs goes on. Raises as state()."""
+        return await self._set(queue, paused=1)
+
+    async def resume(self, queue: str) -> QueueState:
+        """The end of a pause. Raises as state()."""
+        return await self._set(queue, paused=None)
+
+    async def limit(self, queue: str, rate: str | None, max_in_flight: int | None) -> QueueState:
+        """What all workers together may do at most with the jobs of a queue; None is no limit. Raises
+        ConfigurationError, and as state()."""
+        QueueRules(rate=rate, max_in_flight=max_in_flight)
+        return await self._set(queue, rate=rate, max_in_flight=max_in_flight)
+
+    async def _set(self, queue: str, **wanted: str | int | None) -> QueueState:
+        await self.state(queue)
+        await self._flow.set(queue, **wanted)
+        try:
+            await self._client.publisher.tell_workers(control.look_at_queues([queue]))
+        except (BrokerUnavailable, BrokerRefusedLogin) as error:
+            log.info("workers notice on their next beat what was set for %s: %s", queue, error)
+        return await self.state(queue)
 
     async def purge(self, queue: str) -> PurgeReport:
         """Remove what waits in a queue now. Each job is consumed and its record becomes REVOKED, which

@@ -12,6 +12,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from .calls import CallSchema
 from .errors import ConfigurationError
 from .handles import JobHandle
+from .limits import Limits
+from .messages import LONGEST_KEY
 from .retry import Retry
 from .topology import LONGEST_WAIT
 
@@ -31,6 +33,8 @@ class Options:
     idempotency_key: str | None = None
     expires: float | datetime | None = None
     """Seconds from the submission, or a timezone-aware time."""
+    concurrency_key: str | None = None
+    """What the task's Limits count by, instead of the parameter that they name."""
 
     def __post_init__(self) -> None:
         if isinstance(self.expires, datetime):
@@ -45,6 +49,10 @@ class Options:
         if self.eta is not None and self.eta.tzinfo is None:
             raise ConfigurationError(
                 message=f"eta={self.eta!r} has no time zone: say which, with tzinfo="
+            )
+        if self.concurrency_key is not None and not 1 <= len(self.concurrency_key) <= LONGEST_KEY:
+            raise ConfigurationError(
+                message=f"concurrency_key={self.concurrency_key!r} must have 1 to {LONGEST_KEY} characters"
             )
         if self.eta is not None and self.countdown is not None:
             raise ConfigurationError(message="give either countdown= or eta=, not both")
@@ -73,6 +81,8 @@ class TaskSettings:
     may have started never runs again (mail, payments)."""
     isolate: bool = False
     """True gives each run a process of its own."""
+    limits: Limits | None = None
+    """What all workers together may do at most with its jobs."""
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "soft_time_limit"):
@@ -112,9 +122,10 @@ class Signature(Generic[R]):
         id: str | None = None,
         idempotency_key: str | None = None,
         expires: float | datetime | None = None,
+        concurrency_key: str | None = None,
     ) -> Signature[R]:
         """The same call with these options added to its own; see Task.options."""
-        added = Options(queue, countdown, eta, id, idempotency_key, expires)
+        added = Options(queue, countdown, eta, id, idempotency_key, expires, concurrency_key)
         return replace(self, chosen=self.chosen.with_(added))
 
     async def send(self) -> JobHandle[R]:
@@ -159,15 +170,17 @@ class Task(Generic[P, R]):
         id: str | None = None,
         idempotency_key: str | None = None,
         expires: float | datetime | None = None,
+        concurrency_key: str | None = None,
     ) -> Task[P, R]:
         """The same task with these options, added to its own, for what is sent through it.
 
         `countdown` in seconds or `eta` delay the job; `id` names it, and one id runs once;
         `idempotency_key` derives the id, so that sending again gives the same job; from `expires` on, in
-        seconds or a time, no attempt of it begins. Raises ConfigurationError for a naive eta.
+        seconds or a time, no attempt of it begins; `concurrency_key` is what the task's limits per key
+        count by. Raises ConfigurationError for a naive eta.
         """
         bound = copy.copy(self)
-        added = Options(queue, countdown, eta, id, idempotency_key, expires)
+        added = Options(queue, countdown, eta, id, idempotency_key, expires, concurrency_key)
         bound._options = self._options.with_(added)
         return bound
 

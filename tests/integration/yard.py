@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from warrener import Job, Retry, Warrener
+from warrener import Job, Limits, Retry, Warrener
 
 log = logging.getLogger("yard")
 
@@ -90,6 +90,34 @@ async def gated(name: str, gate: str, failures: int) -> str:
     if runs_of(name) <= failures:
         raise ValueError(name)
     note("end", name)
+    return name
+
+
+@app.task(limits=Limits(max_in_flight=2))
+async def two_at_once(name: str, gate: str) -> str:
+    """At most two of it run, on all workers together."""
+    note("start", name)
+    await _gate(gate)
+    note("end", name)
+    return name
+
+
+@app.task(limits=Limits(rate="5/s"))
+async def five_a_second(name: str) -> str:
+    """Notes what it does."""
+    note("start", name)
+    return name
+
+
+@app.task(limits=Limits(key="customer"), retry=QUICKLY)
+async def serves(name: str, customer: str, gate: str = "", failures: int = 0) -> str:
+    """One at a time for each customer."""
+    note("start", name)
+    if gate:
+        await _gate(gate)
+    note("end", name)
+    if runs_of(name) <= failures:
+        raise ValueError(name)
     return name
 
 

@@ -66,6 +66,9 @@ class Consumer:
         self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+        self._held: set[str] = set()
+        self._ending = False
         self._cancelled: asyncio.Future[str]
 
     async def start(self) -> asyncio.Task[None]:
@@ -91,18 +94,23 @@ class Consumer:
             stages = [topology.stage(self._settings, q) for q in self._queues.values()]
             await topology.declare(channel, [topology.shared(self._settings), *stages])
         channel.on_consumer_cancel_callbacks.add(self._server_cancelled)
-        await channel.basic_qos(prefetch_count=self._prefetch)
         self._channel = channel
-        for tag, queue in self._queues.items():
-            wanted = consumer_arguments(self._holdings[queue], self._version, self._settings)
+        async with self._changing:
+            for tag, queue in self._queues.items():
+                if queue not in self._held:
+                    await self._consume_from(channel, queue, tag)
+            await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
+            shared, tag = self._names.undelivered, self._undelivered
             await _consuming(
-                queue,
-                channel.basic_consume(queue, self._arrived, consumer_tag=tag, arguments=wanted),
+                shared, channel.basic_consume(shared, self._came_back, consumer_tag=tag)
             )
-        await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
-        shared = self._names.undelivered
+
+    async def _consume_from(self, channel: Channel, queue: str, tag: str) -> None:
+        # It counts for consumers that begin after it.
+        await channel.basic_qos(prefetch_count=self._prefetch)
+        wanted = consumer_arguments(self._holdings[queue], self._version, self._settings)
         await _consuming(
-            shared, channel.basic_consume(shared, self._came_back, consumer_tag=self._undelivered)
+            queue, channel.basic_consume(queue, self._arrived, consumer_tag=tag, arguments=wanted)
         )
 
     @property
@@ -203,17 +211,49 @@ class Consumer:
         arrivals, self._arrivals = self._arrivals, []
         self._on_arrivals(arrivals)
 
+    # Pauses --------------------------------------------------------------------------------------
+
+    async def hold(self, queue: str) -> None:
+        """Consume no more from this queue for now; once this returns, nothing more of it arrives."""
+        self._held.add(queue)
+        self._watchdog.excused.add(queue)
+        async with self._changing:
+            await self._cancel(self._tag_of(queue))
+
+    async def let(self, queue: str) -> None:
+        """Consume from this queue again."""
+        async with self._changing:
+            self._held.discard(queue)
+            self._watchdog.excused.discard(queue)
+            channel, tag = self._channel, self._tag_of(queue)
+            if channel is None or channel.is_closed or tag in channel.consumers or self._ending:
+                return
+            try:
+                await self._consume_from(channel, queue, tag)
+            except (QueueNotFound, *LOST) as error:
+                # The channel is gone with it, which is mended as ever.
+                log.debug("consuming from %s again: %r", queue, error)
+
+    def _tag_of(self, queue: str) -> str:
+        return next(tag for tag, name in self._queues.items() if name == queue)
+
+    async def _cancel(self, tag: str) -> None:
+        channel = self._channel
+        if channel is None or channel.is_closed or tag not in channel.consumers:
+            return
+        try:
+            await channel.basic_cancel(tag, timeout=self._settings.connect_timeout)
+        except LOST as error:
+            log.debug("cancelling consumer %s: %r", tag, error)
+
     async def pause(self) -> None:
         """Consume no more; deliveries that have arrived can still be settled."""
+        self._ending = True
         if self._keeping is not None:
             self._keeping.cancel()
-        if self._channel is None or self._channel.is_closed:
-            return
-        for tag in (*self._queues, self._undelivered):
-            try:
-                await self._channel.basic_cancel(tag, timeout=self._settings.connect_timeout)
-            except LOST as error:
-                log.debug("cancelling consumer %s: %r", tag, error)
+        async with self._changing:
+            for tag in (*self._queues, self._undelivered):
+                await self._cancel(tag)
 
     async def close(self) -> None:
         """Close the connection; RabbitMQ takes unsettled deliveries back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiormq
@@ -27,6 +28,8 @@ class Delivery:
     """Why RabbitMQ could not deliver it, if it comes from the queue for such messages."""
     settled: bool = False
     """True once RabbitMQ was told: a tag that is settled twice costs the channel."""
+    on_settled: Callable[[], None] | None = None
+    """Called then."""
 
     @property
     def stale(self) -> bool:
@@ -65,6 +68,8 @@ class Delivery:
 
     def _first(self) -> bool:
         first, self.settled = not self.settled, True
+        if first and self.on_settled is not None:
+            self.on_settled()
         return first
 
 

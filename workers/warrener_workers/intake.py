@@ -45,6 +45,8 @@ class Intake:
         self._registry = registry
         self._dispatch = dispatch
         self.claims = Claims(context, board, self._answered, settlement.reject)
+        self.admit: Callable[[Sequence[Delivery]], None] = self.claims.make
+        """Has what may run claimed, sooner or later: what limits jobs takes its place."""
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Deal with these deliveries; returns at once."""
@@ -58,7 +60,7 @@ class Intake:
                 case Message():
                     if self._may_run(delivery):
                         ours.append(delivery)
-        self.claims.make(ours)
+        self.admit(ours)
 
     def _may_run(self, delivery: Delivery) -> bool:
         """False for what goes back into the ladder without asking the store."""

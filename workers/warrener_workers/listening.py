@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Listening:
-    """Hands the job ids of control messages to `look`."""
+    """Hands the job ids of control messages to `look`; `look_at_queues` is for those about queues."""
 
     def __init__(
         self,
@@ -29,12 +29,14 @@ class Listening:
         name: str,
         publisher: Publishes,
         look: Callable[[list[str]], Awaitable[None]],
+        look_at_queues: Callable[[], Awaitable[None]],
     ) -> None:
         self._exchange = Names(settings.namespace).control
         self._pause = settings.beat
         self._name = f"{name} (control)"
         self._publisher = publisher
         self._look = look
+        self._look_at_queues = look_at_queues
 
     async def run(self) -> NoReturn:
         """Listen without end, again after each loss. What is missed is found on the next beat."""
@@ -56,3 +58,5 @@ class Listening:
     async def _heard(self, message: DeliveredMessage) -> None:
         if job_ids := control.read(message.body):
             await self._look(job_ids)
+        if control.is_about_queues(message.body):
+            await self._look_at_queues()

@@ -16,6 +16,10 @@ from .registry import TaskSpec
 LONGEST_MISFIT_PARK = 30.0
 """Seconds: a worker that fits is up for so long at most before it meets what waited for it."""
 
+LONGEST_THROTTLED_PARK = 12.8
+"""Seconds: how long a place may stay free although jobs wait for it."""
+SOON = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
@@ -144,6 +148,19 @@ def deferral(message: Message, now: float, grace: float) -> Defer | None:
 def growing_park(parks: int, longest: float) -> float:
     """Seconds in the ladder for a job put back so often before."""
     return float(min(longest, 0.8 * 2 ** min(parks, 20)))
+
+
+def throttled_park(
+    parks: int,
+    wait: float,
+    *,
+    booked: bool,
+    uniform: Callable[[float, float], float] = random.uniform,
+) -> float:
+    """Seconds in the ladder for a job that a limit refused: until a start is due, and then longer each
+    time, so that many that wait do not come together. One for which the next place is kept comes soon."""
+    longest = SOON if booked else growing_park(parks, LONGEST_THROTTLED_PARK)
+    return wait + longest * uniform(0.5, 1.0)
 
 
 def worker_lost(reason: str, losses: int) -> JobError:

@@ -10,6 +10,8 @@ import orjson
 
 from warrener import Settings, Warrener
 from warrener.catalogue import CatalogueEntry
+from warrener.keying import check_named
+from warrener.limits import Limits
 from warrener.retry import Backoff
 
 SECRETS = ("amqp_url", "redis_url", "signing_keys")
@@ -25,6 +27,7 @@ class TaskSpec:
     time_limit: float | None
     max_losses: int
     isolate: bool
+    limits: Limits | None = None
 
     def lost_too_often(self, losses: int) -> bool:
         """True if a job of this task, lost that often, must not run again."""
@@ -46,6 +49,7 @@ def describe(app: Warrener) -> bytes:
     for task in app.tasks.values():
         settings = task.settings
         task.schema.check()
+        check_named(task)
         spec = TaskSpec(
             name=task.name,
             queue=app.queue_of(task),
@@ -53,6 +57,7 @@ def describe(app: Warrener) -> bytes:
             time_limit=settings.time_limit,
             max_losses=settings.max_losses,
             isolate=settings.isolate,
+            limits=settings.limits,
         )
         schemas = {"arguments": task.schema.json_schema, "result": task.schema.result_schema}
         tasks.append({"spec": asdict(spec), **schemas})
@@ -68,7 +73,8 @@ def parse(text: bytes) -> Registry:
     for task in content["tasks"]:
         facts: dict[str, Any] = task["spec"]
         backoff = Backoff(**facts.pop("backoff"))
-        spec = TaskSpec(backoff=backoff, **facts)
+        limits = facts.pop("limits")
+        spec = TaskSpec(backoff=backoff, limits=Limits(**limits) if limits else None, **facts)
         specs[spec.name] = spec
         entry = CatalogueEntry(spec.name, spec.queue, task["arguments"], task["result"])
         catalogue.append(entry)

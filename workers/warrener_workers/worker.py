@@ -13,6 +13,7 @@ from warrener import transitions
 from warrener.catalogue import Catalogue
 from warrener.client import Client, Submission
 from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
+from warrener.flow import Flow
 from warrener.presence import PresenceBoard
 from warrener.topology import check_queue_name
 from warrener.transitions import Runner
@@ -34,6 +35,7 @@ from .registry import Registry
 from .revocations import Revocations
 from .settlement import Settlement
 from .tally import Tally
+from .throttling import Throttling
 from .watchdog import Watchdog
 from .worker_settings import WorkerSettings
 
@@ -67,6 +69,11 @@ class Parts:
         self.tally = Tally(self.context)
         self.settlement = Settlement(self.context, self.client.publisher, self.tally)
         self.intake = Intake(self.context, self.board, self.settlement, registry, dispatch)
+        flow = Flow(self.settings, self.client.store)
+        self.throttling = Throttling(
+            self.context, flow, registry, self.settlement, self.intake.admit, mine.queues
+        )
+        self.intake.admit = self.throttling.admit
         held = holdings(registry.specs.values(), mine.queues, mine.turns, self.settings)
         self.consumer = Consumer(
             self.settings,
@@ -77,6 +84,7 @@ class Parts:
             Watchdog(self.settings, self.client.publisher, mine.queues, self.tally.saw),
             self.client.seal,
         )
+        self.throttling.sluices.consumer = self.consumer
 
 
 class Worker:
@@ -137,10 +145,13 @@ class Worker:
         revocations = Revocations(parts.context, self._pool.revoke)
         self._track(revocations.watch())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
+        await parts.throttling.sluices.look()
+        self._track(parts.throttling.watch())
         # Only now: a worker that cannot import its app must not hold a single message.
         consuming = await parts.consumer.start()
         name = f"warrener worker {self._mine.name}"
-        listening = Listening(parts.settings, name, parts.client.publisher, revocations.look)
+        looks = (revocations.look, parts.throttling.sluices.look)
+        listening = Listening(parts.settings, name, parts.client.publisher, *looks)
         self._listening = self._track(listening.run())
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))
         on_ready()
@@ -239,6 +250,7 @@ class Worker:
     async def _finish(self, parts: Parts) -> None:
         """Take no more, let what runs finish within the grace, hand back the rest."""
         await parts.consumer.pause()
+        await parts.throttling.drain(parts.settings.connect_timeout)
         await parts.intake.claims.drain(parts.settings.connect_timeout)
         await self._hand_back(parts, self._pool.unstarted())
         await self._until_idle(parts.settings.grace)
