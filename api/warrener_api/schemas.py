@@ -68,6 +68,8 @@ class JobView(BaseModel):
     progress: dict[str, Any] | None = None
     reason: str | None = None
     recovered: bool = False
+    waits_for: str | None = None
+    """What keeps it from starting, where that is a limit or a pause."""
 
     @classmethod
     def of(cls, status: JobStatus) -> JobView:
@@ -93,16 +95,31 @@ class JobView(BaseModel):
             progress=status.progress,
             reason=status.reason,
             recovered=status.recovered,
+            waits_for=status.waits_for,
         )
 
 
 class QueueView(BaseModel):
-    """A work queue."""
+    """A work queue. `in_flight` is told where it has limits."""
 
     name: str
     ready: int
     consumers: int
     dead: int
+    paused: bool = False
+    rate: str | None = None
+    max_in_flight: int | None = None
+    in_flight: int | None = None
+
+
+class LimitRequest(BaseModel):
+    """What all workers together may do at most with a queue; what is not given is not limited."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rate: Annotated[str, Field(max_length=20)] | None = None
+    """10/s, 10/m or 10/h."""
+    max_in_flight: int | None = None
 
 
 def time_view(seconds: float | None) -> datetime | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .limits import QueueRules, Rate, Scope
+from .records import JobStatus
 from .settings import Settings
+from .states import State
 from .store import Call, Store
 
 PATIENT = 8
@@ -161,6 +163,21 @@ class Flow:
             return None
         what, _, scope = found.decode().partition(" ")
         return what, scope
+
+    async def explained(self, status: JobStatus) -> JobStatus:
+        """The same with what it waits for, where that is a limit or a pause."""
+        if status.state not in (State.PENDING, State.SCHEDULED, State.RETRY):
+            return status
+        if (await self.rules()).get(status.queue, QueueRules()).paused:
+            return replace(status, waits_for=f"queue {status.queue}, which is paused")
+        why = await self.why(status.id)
+        queue, full = f"queue:{status.queue}", await self.full()
+        if why is None and queue in full:
+            return replace(status, waits_for=f"{queue}, which is at its limit")
+        if why is None:
+            return status
+        limit = {"rate": "rate", "in_flight": "limit of jobs in flight"}.get(why[0], why[0])
+        return replace(status, waits_for=f"{why[1]}, which is at its {limit}")
 
 
 def _refusal(reply: list[bytes]) -> Refusal | None:

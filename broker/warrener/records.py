@@ -64,6 +64,9 @@ class JobStatus:
     """True if the store lost the record and a worker made it again from the message."""
     owes: bool
     """True while what the job's end owes, such as its dead letter, is not known to be in its queue."""
+    waits_for: str | None = None
+    """What keeps it from starting, where that is a limit or a pause: found where one job is shown, not by
+    every look at its record."""
 
     @property
     def is_terminal(self) -> bool:

@@ -13,6 +13,7 @@ from warrener import Warrener
 from warrener.api_keys import KeyRing, Role
 from warrener.app import load_app
 from warrener.client import Client
+from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
 from warrener_workers.child_process import ChildSettings, spawn
@@ -21,7 +22,7 @@ from warrener_workers.worker import Worker
 from warrener_workers.worker_settings import WorkerSettings
 
 from .place import APP, Place
-from .shop import FAST, add
+from .shop import FAST, IDLE, add
 
 InPython = Callable[[Warrener], Awaitable[object]]
 JOB = {"task": "shop.add", "kwargs": {"a": 1}}
@@ -115,6 +116,23 @@ def replay_all(queue: str) -> Provocation:
 
     request = Request("POST", f"/dead-letters/{queue}/replay", json={"all": True})
     return Provocation(call, request, ("dead", "replay", queue, "--all"))
+
+
+def _limit(rate: str | None = None, max_in_flight: int | None = None) -> InPython:
+    async def call(app: Warrener) -> object:
+        return await _queues(app).limit(IDLE, rate, max_in_flight)
+
+    return call
+
+
+def _pause(queue: str) -> InPython:
+    return lambda app: _queues(app).pause(queue)
+
+
+def _queues(app: Warrener) -> Queues:
+    client = app.backend()
+    assert isinstance(client, Client)
+    return Queues(client)
 
 
 async def _select_nothing(_: Warrener) -> object:
@@ -299,6 +317,26 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         post(**JOB, expires=0),
         submit("shop.add", "a=1", "--expires", "0"),
     ),
+    "a rate that is none": Provocation(
+        _limit(rate="10/day"),
+        Request("PUT", f"/queues/{IDLE}/limits", json={"rate": "10/day"}),
+        ("limit", IDLE, "--rate", "10/day"),
+    ),
+    "a limit of no jobs at all": Provocation(
+        _limit(max_in_flight=0),
+        Request("PUT", f"/queues/{IDLE}/limits", json={"max_in_flight": 0}),
+        ("limit", IDLE, "--in-flight", "0"),
+    ),
+    "a limit that is none": Provocation(cli=("limit", IDLE)),
+    "a pause of a queue that nobody declared": Provocation(
+        _pause(_NOWHERE),
+        Request("POST", f"/queues/{_NOWHERE}/pause"),
+        ("pause", _NOWHERE),
+    ),
+    "a concurrency key for a task without a limit per key": Provocation(
+        with_options(concurrency_key="ada")
+    ),
+    "a concurrency key that is too long": Provocation(with_options(concurrency_key=_LONG)),
     "an eta that is no time": Provocation(
         http=post(**JOB, eta="tomorrow"), cli=submit("shop.add", "a=1", "--eta", "tomorrow")
     ),

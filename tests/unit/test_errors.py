@@ -197,6 +197,7 @@ PUBLIC = [
     "JobNotFound",
     "JobRevoked",
     "JobStatus",
+    "Limits",
     "Middleware",
     "PartlySubmitted",
     "PayloadTooLarge",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from warrener import JobNotFound, StoreUnavailable, UnknownTask, Warrener
+from warrener.flow import Flow
 from warrener.ids import is_job_id
 from warrener.tasks import Options, Signature
 
@@ -43,7 +44,7 @@ def routes(app: Warrener) -> APIRouter:
             status = await client.wait(job_id, wait)
         if status is None:
             raise JobNotFound(job_id=job_id)
-        return JobView.of(status)
+        return JobView.of(await Flow(app.settings, client.store).explained(status))
 
     @router.delete(
         "/{job_id}", name="revoke_job", status_code=202, responses=problems_with(404, 409, 422, 503)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 
 from warrener import Warrener
-from warrener.queues import Queues
+from warrener.queues import Queues, QueueState
 
 from ..answering import route_class
 from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
-from ..schemas import QueueView
+from ..schemas import LimitRequest, QueueView
 
 
 def routes(app: Warrener) -> APIRouter:
@@ -27,9 +29,33 @@ def routes(app: Warrener) -> APIRouter:
     async def list_queues() -> list[QueueView]:
         """The queues of the app's tasks that exist on the broker."""
         states = await Queues(client_of(app)).states(app.queues)
-        return [
-            QueueView(name=s.name, ready=s.ready, consumers=s.consumers, dead=s.dead)
-            for s in states
-        ]
+        return [_view(state) for state in states]
 
+    _add_control(router, app)
     return router
+
+
+def _add_control(router: APIRouter, app: Warrener) -> None:
+    @router.post("/{queue}/pause", name="pause_queue", responses=problems_with(404, 422, 503))
+    async def pause(queue: str) -> QueueView:
+        """Let no job of a queue begin, on any worker; what runs goes on."""
+        return _view(await Queues(client_of(app)).pause(queue))
+
+    @router.post("/{queue}/resume", name="resume_queue", responses=problems_with(404, 422, 503))
+    async def resume(queue: str) -> QueueView:
+        """End a pause."""
+        return _view(await Queues(client_of(app)).resume(queue))
+
+    @router.put(
+        "/{queue}/limits",
+        name="limit_queue",
+        responses=problems_with(400, 404, 413, 415, 422, 503),
+    )
+    async def limit(queue: str, wanted: LimitRequest) -> QueueView:
+        """Limit a queue on all workers together."""
+        queues = Queues(client_of(app))
+        return _view(await queues.limit(queue, wanted.rate, wanted.max_in_flight))
+
+
+def _view(state: QueueState) -> QueueView:
+    return QueueView(**asdict(state))

@@ -21,7 +21,7 @@ from warrener import (
 from warrener.imports import users_traceback
 
 from ..children import PoolBroken
-from . import api, dead, dev, dev_file, doctor, jobs, keys, queues, worker
+from . import api, dead, dev, dev_file, doctor, flow, jobs, keys, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -64,6 +64,9 @@ app.add_typer(jobs.inspect, name="inspect")
 app.command("doctor")(doctor.doctor)
 app.command("queues")(queues.queues)
 app.command("purge")(queues.purge)
+app.command("pause")(flow.pause)
+app.command("resume")(flow.resume)
+app.command("limit")(flow.limit)
 app.add_typer(queues.topology_commands, name="topology")
 app.add_typer(dead.commands, name="dead")
 app.add_typer(keys.commands, name="keys")

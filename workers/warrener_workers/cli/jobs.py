@@ -21,6 +21,7 @@ from warrener import (
     WarrenerError,
 )
 from warrener.client import Client
+from warrener.flow import Flow
 from warrener.json_text import OutOfRange, read_json
 from warrener.presence import Presence, PresenceBoard
 from warrener.tasks import Options, Signature
@@ -164,7 +165,7 @@ def job(
         status = await client.status(id)
         if status is None:
             raise JobNotFound(job_id=id)
-        return status
+        return await Flow(client.settings, client.store).explained(status)
 
     _show(with_client(app, call), json)
 
@@ -223,6 +224,7 @@ def _show(status: JobStatus, json: bool) -> None:
         ("finished", moment(status.finished)),
         ("progress", status.progress and to_json(status.progress).decode()),
         ("revoked because", status.reason),
+        ("waits for", status.waits_for),
         ("error", status.error and f"{status.error.type}: {status.error.message}"),
     ]
     for name, value in rows:

@@ -9,11 +9,22 @@ import typer
 
 from warrener import Warrener, topology
 from warrener.client import Client
+from warrener.flow import Flow
+from warrener.limits import QueueRules
 from warrener.migrating import MigrationReport, Migrator
 from warrener.queues import PurgeReport, Queues, QueueState
 from warrener.topology import Topology
 
-from .options import AppPath, Json, OptionalApp, known_queues, print_json, print_table, with_client
+from .options import (
+    AppPath,
+    Json,
+    OptionalApp,
+    known_queues,
+    print_json,
+    print_table,
+    print_text,
+    with_client,
+)
 
 topology_commands = typer.Typer(help="Exchanges, queues and bindings.", no_args_is_help=True)
 
@@ -21,16 +32,29 @@ topology_commands = typer.Typer(help="Exchanges, queues and bindings.", no_args_
 def queues(app: OptionalApp = "", json: Json = False) -> None:
     """How full the queues are."""
 
-    async def call(warrener: Warrener, client: Client) -> list[QueueState]:
-        return await Queues(client).states(await known_queues(warrener, client))
+    async def call(warrener: Warrener, client: Client) -> tuple[list[QueueState], list[str]]:
+        states = await Queues(client).states(await known_queues(warrener, client))
+        return states, await Flow(client.settings, client.store).full()
 
-    states = with_client(app, call)
+    states, full = with_client(app, call)
     if json:
         print_json([asdict(state) for state in states])
         return
-    rows = [(s.name, s.ready, s.consumers, s.dead) for s in states]
+    rows = [
+        (
+            s.name,
+            s.ready,
+            s.consumers,
+            s.dead,
+            QueueRules(s.paused, s.rate, s.max_in_flight),
+            s.in_flight,
+        )
+        for s in states
+    ]
     empty = "no queue exists yet: start a worker, or run `warrener topology declare`"
-    print_table(("queue", "ready", "consumers", "dead"), rows, empty)
+    print_table(("queue", "ready", "consumers", "dead", "is", "in flight"), rows, empty)
+    for scope in full:
+        print_text(f"jobs wait for {scope}, which is at its limit")
 
 
 def purge(
