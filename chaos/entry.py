@@ -31,8 +31,20 @@ def switch_off(flaw: str) -> None:
 
         Debts.pay, Settlement.repay = late, forget  # type: ignore[method-assign]
     elif flaw == "generations":
-        from warrener import store
+        from collections.abc import Sequence
 
+        from warrener import store
+        from warrener.transitions import Reply, Transition
+
+        apply = store.Store.apply
+
+        async def record_late(self: store.Store, moves: Sequence[Transition]) -> list[Reply]:
+            # The moment between a replay's publish and its record, long enough for a worker to claim it.
+            if any(move.script == "replay" for move in moves):
+                await asyncio.sleep(2)
+            return await apply(self, moves)
+
+        store.Store.apply = record_late  # type: ignore[assignment,method-assign]
         text = store._SCRIPTS["claim"]
         right = "if state == 'SUCCESS' or state == 'REVOKED' then"
         wrong = "if state == 'SUCCESS' or state == 'REVOKED' or state == 'FAILURE' then"

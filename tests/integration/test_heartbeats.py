@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from warrener import State
@@ -21,7 +22,8 @@ async def _connection(yard: Yard) -> tuple[str, int]:
 
     def listed() -> bool:
         every = yard.rabbit.manage("GET", f"/api/vhosts/{yard.vhost}/connections")
-        found[:] = [one for one in every if _named(one).startswith("warrener worker")]
+        # The others of a worker say in brackets what they are for.
+        found[:] = [one for one in every if re.fullmatch(r"warrener worker [^ ]+", _named(one))]
         return bool(found) and "connected_at" in found[0]
 
     await until(listed, "a listed connection")
