@@ -18,6 +18,7 @@ from .errors import (
     StoreUnavailable,
     WarrenerError,
 )
+from .lists import Lists
 from .messages import Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
@@ -131,6 +132,7 @@ class Client:
             settings, "warrener producer", queues, self.seal
         )
         self.store = store or Store(settings, open_client(settings), clock)
+        self.store.attach(Lists(settings.namespace))
         self.catalogue = Catalogue(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock

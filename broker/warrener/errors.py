@@ -6,7 +6,7 @@ where it is raised, which stay on the error as attributes.
     WarrenerError
     ├── ConfigurationError
     │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError
-    │   ├── TaskNameError · JobIdError · IdempotencyKeyError
+    │   ├── TaskNameError · JobIdError · IdempotencyKeyError · CursorError
     │   ├── TopologyMismatch · BrokerRefusedLogin
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
@@ -100,6 +100,11 @@ class JobIdError(ConfigurationError):
 class TaskNameError(ConfigurationError):
     """{task!r} is no task name: {reason}. Use 1 to 255 bytes of text without control characters, such
     as shop.mail."""
+
+
+class CursorError(ConfigurationError):
+    """{cursor!r} is no cursor of a listing: give the `next` of the page before as it is, or none for the
+    first page."""
 
 
 class IdempotencyKeyError(ConfigurationError):

@@ -121,7 +121,7 @@ class Queues:
             async for group in one.groups():
                 found = [self._read(message, queue) for message in group]
                 jobs = [job for job in found if isinstance(job, Message)]
-                answers = await self._revoke(jobs)
+                answers = await self._revoke(jobs, queue)
                 keep = []
                 for delivered, job in zip(group, found, strict=True):
                     answer = answers.get(id(job), b"missing")
@@ -139,8 +139,8 @@ class Queues:
         found, seal = decode(delivered.header.properties, delivered.body), self._client.seal
         return found if seal is None else seal.check(found, queue)
 
-    async def _revoke(self, jobs: list[Message]) -> dict[int, bytes]:
-        settings, now = self._client.settings, self._client.clock()
-        moves = [transitions.revoke(job, now, "purged", settings.dedupe_ttl) for job in jobs]
+    async def _revoke(self, jobs: list[Message], queue: str) -> dict[int, bytes]:
+        ttl, now = self._client.settings.dedupe_ttl, self._client.clock()
+        moves = [transitions.revoke(job, now, "purged", ttl, queue) for job in jobs]
         replies = await self._client.store.apply(moves) if moves else []
         return {id(job): reply[0] for job, reply in zip(jobs, replies, strict=True)}

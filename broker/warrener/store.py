@@ -6,11 +6,11 @@ import hashlib
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Protocol
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -82,6 +82,21 @@ class Call:
     arguments: tuple[str | bytes | int | float, ...] = ()
 
 
+Command = tuple[str | bytes | int | float, ...]
+"""A command of Redis, word by word."""
+
+
+class Beside(Protocol):
+    """Something that is kept beside the records, and told of each move. It never holds a move up, nor
+    fails it; what it misses in a crash can be made again from the records."""
+
+    def along(self, moves: Sequence[Transition]) -> list[Command]:
+        """What goes to Redis in the round trip of these moves, behind them."""
+
+    def after(self, moves: Sequence[Transition], replies: Sequence[Reply]) -> list[Command]:
+        """What goes there once it is known what came of them."""
+
+
 class Keys:
     """The names of a namespace's keys. A job's keys share a hash tag, so that a Redis Cluster would keep
     them in one slot; the client is none of a Cluster yet."""
@@ -111,18 +126,29 @@ class Store:
     def __init__(self, settings: Settings, client: Client, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._clock = clock
+        self._beside: tuple[Beside, ...] = ()
         self.client = client
         self.keys = Keys(settings.namespace)
+
+    def attach(self, beside: Beside) -> None:
+        """Tell this of each move from now on."""
+        self._beside += (beside,)
 
     async def apply(self, transitions: Sequence[Transition]) -> list[Reply]:
         """Make these moves in one round trip; one answer each, in order. Each is atomic by itself. A
         record that the scripts cannot work with answers broken, and the reason."""
-        return await self.call([self._call(move) for move in transitions])
+        along = [command for one in self._beside for command in one.along(transitions)]
+        replies = await self.call([self._call(move) for move in transitions], along)
+        if after := [c for one in self._beside for c in one.after(transitions, replies)]:
+            with suppress(StoreUnavailable):
+                await self.send(after)
+        return replies
 
-    async def call(self, calls: Sequence[Call]) -> list[Reply]:
-        """Call these scripts in one round trip; one answer each, in order, as apply() does."""
+    async def call(self, calls: Sequence[Call], along: Sequence[Command] = ()) -> list[Reply]:
+        """Call these scripts in one round trip; one answer each, in order, as apply() does. What goes along
+        with them is not answered, nor does it fail them."""
         async with self.reachable():
-            replies = await self._send(calls)
+            replies = await self._send(calls, along)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 # A restarted or flushed Redis has forgotten the scripts. Those that ran are asked
                 # again as well: with the same token they answer the same.
@@ -138,11 +164,22 @@ class Store:
         channel = (self.keys.ended(move.job_id),) if move.announces else ()
         return Call(move.script, tuple(keys), (*move.arguments, *channel))
 
-    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+    async def _send(self, calls: Sequence[Call], along: Sequence[Command] = ()) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
         for call in calls:
             pipeline.evalsha(_HASHES[call.script], len(call.keys), *call.keys, *call.arguments)
-        return await pipeline.execute(raise_on_error=False)
+        for command in along:
+            pipeline.execute_command(*command)
+        replies = await pipeline.execute(raise_on_error=False)
+        return replies[: len(calls)]
+
+    async def send(self, commands: Sequence[Command]) -> list[Any]:
+        """Send these commands in one round trip; one answer each, or the error that it got."""
+        async with self.reachable():
+            pipeline = self.client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute(raise_on_error=False)
 
     async def statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
         """The records of these jobs, in order; None for those that are not known."""

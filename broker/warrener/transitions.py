@@ -11,6 +11,8 @@ from typing import Any
 from .messages import Message
 
 Reply = list[bytes]
+Subject = tuple[Message, str]
+"""An attempt and its work queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Transition:
     arguments: tuple[str | bytes | int | float, ...]
     announces: bool = False
     """True if it may end the job: the script is told the channel on which waiters listen."""
+    about: Subject | None = None
+    """For what is kept beside the records, where whoever makes the move knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def submit(message: Message, queue: str, fingerprint: str = "") -> Transition:
     """After the confirmed publish."""
     due = "" if message.due is None else message.due
     facts = (message.task, queue, message.created, due, fingerprint)
-    return Transition("submit", message.job_id, facts)
+    return Transition("submit", message.job_id, facts, about=(message, queue))
 
 
 def claim(
@@ -119,6 +123,7 @@ def claim(
             max(1, round(record_ttl)),
         ),
         announces=True,
+        about=(message, queue),
     )
 
 
@@ -150,14 +155,20 @@ def lose(job_id: str, token: str, losses: int) -> Transition:
 
 
 def succeed(
-    job_id: str, token: str, now: float, result: bytes, ttls: tuple[float, float], owed: bytes = b""
+    job_id: str,
+    token: str,
+    now: float,
+    result: bytes,
+    ttls: tuple[float, float],
+    owed: bytes = b"",
+    about: Subject | None = None,
 ) -> Transition:
     """The run ended well. `ttls`: seconds that the result and the record live. Answers ok, superseded
     or forgotten."""
     kept = b"" if result == b"null" else result
     result_ttl, record_ttl = (max(1, round(ttl)) for ttl in ttls)
     arguments = (token, now, kept, result_ttl, record_ttl, owed)
-    return Transition("succeed", job_id, arguments, announces=True)
+    return Transition("succeed", job_id, arguments, announces=True, about=about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +182,19 @@ class Failing:
     record_ttl: float
 
 
-def fail(job_id: str, token: str, now: float, how: Failing, due: float | None = None) -> Transition:
+def fail(
+    job_id: str,
+    token: str,
+    now: float,
+    how: Failing,
+    due: float | None = None,
+    about: Subject | None = None,
+) -> Transition:
     """The run failed, and the job owes its next attempt, `due` at that Unix time, or without one its dead
     letter. Answers ok, attempts, created, losses; or revoked, superseded or forgotten."""
     ttl = max(1, round(how.record_ttl))
     arguments = (token, now, how.error, how.entry, how.owed, "" if due is None else due, ttl)
-    return Transition("fail", job_id, arguments, announces=True)
+    return Transition("fail", job_id, arguments, announces=True, about=about)
 
 
 def pay(job_id: str, token: str) -> Transition:
@@ -184,10 +202,13 @@ def pay(job_id: str, token: str) -> Transition:
     return Transition("pay", job_id, (token,), announces=True)
 
 
-def revoke(message: Message, now: float, reason: str, record_ttl: float) -> Transition:
+def revoke(
+    message: Message, now: float, reason: str, record_ttl: float, queue: str = ""
+) -> Transition:
     """A waiting attempt shall not run. Answers revoked, stale or unchanged."""
     arguments: tuple[Any, ...] = (now, reason, round(record_ttl), *message.order)
-    return Transition("revoke", message.job_id, arguments, announces=True)
+    about = (message, queue)
+    return Transition("revoke", message.job_id, arguments, announces=True, about=about)
 
 
 def ask_revoke(
@@ -202,7 +223,8 @@ def ask_revoke(
 
 def replay(message: Message, queue: str) -> Transition:
     """A dead letter, `message`, was published again as the next generation."""
-    return Transition("replay", message.job_id, (message.generation, message.task, queue))
+    arguments = (message.generation, message.task, queue)
+    return Transition("replay", message.job_id, arguments, about=(message, queue))
 
 
 def progress(job_id: str, token: str, report: bytes) -> Transition:

@@ -181,6 +181,7 @@ PUBLIC = [
     "BrokerUnavailable",
     "ConfigurationError",
     "ConsumingLost",
+    "CursorError",
     "DeadLetterNotFound",
     "DuplicateTask",
     "ExchangeNotFound",

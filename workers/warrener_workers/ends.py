@@ -42,10 +42,12 @@ class Ender:
     def ending(self, run: Run, decision: Ending) -> RunEnd:
         """The end of a run that came to this decision."""
         now, job_id, token = self._clock(), run.message.job_id, run.token
+        about = (run.message, run.delivery.queue)
         match decision:
             case Complete(result):
                 ttls = (self._settings.result_ttl, self._settings.dedupe_ttl)
-                return RunEnd(run, transitions.succeed(job_id, token, now, result, ttls))
+                move = transitions.succeed(job_id, token, now, result, ttls, about=about)
+                return RunEnd(run, move)
             case Again(error, delay):
                 due = now + delay
                 log.info(
@@ -58,14 +60,14 @@ class Ender:
                 )
                 entry = self._history(run, error, now)
                 how = self._failing(error, entry, {"retry": due})
-                move = transitions.fail(job_id, token, now, how, due)
+                move = transitions.fail(job_id, token, now, how, due, about)
                 return RunEnd(
                     run, move, lambda _: self._debts.next_attempt(run.delivery, due, token)
                 )
             case Bury(error):
                 entry = self._history(run, error, now)
                 how = self._failing(error, entry, {"dead": now})
-                move = transitions.fail(job_id, token, now, how)
+                move = transitions.fail(job_id, token, now, how, about=about)
 
                 def dead_letter(reply: Reply) -> Debt:
                     attempts = orjson.loads(b"[" + reply[1] + b"]")

@@ -3,7 +3,7 @@
 -- 9 the token of an abandoned claim to take over, or '', 10 created, or '' if the producer records it,
 -- 11 when the job expires, or '', 12 seconds that the record of a revoked job lives, 13 channel that waiters
 -- listen to.
--- Answers run, losses | settled, owed, token | stale | held, owner, worker, token, claimed.
+-- Answers run, losses | settled, owed, token (and revoked, if this has ended it) | stale | held, owner, worker, token, claimed.
 local key = KEYS[1]
 local mine = redis.call('HMGET', key, 'state', 'generation', 'attempt', 'token', 'owner', 'claimed',
   'losses', 'owed', 'unconfirmed', 'worker', 'revoke', 'reason')
@@ -38,7 +38,7 @@ if revoked then
   redis.call('HSET', key, 'v', 1, 'generation', g, 'attempt', a, 'task', ARGV[7], 'queue', ARGV[8])
   if ARGV[10] ~= '' then redis.call('HSETNX', key, 'created', ARGV[10]) end
   end_revoked(key, ARGV[6], revoked, ARGV[12], ARGV[13])
-  return {'settled', '', mine[4] or ''}
+  return {'settled', '', mine[4] or '', 'revoked'}
 end
 
 redis.call('HSET', key, 'v', 1, 'state', 'STARTED', 'generation', g, 'attempt', a, 'token', ARGV[3],

@@ -1,0 +1,162 @@
+"""The lists of jobs, beside their records: what each move puts on them and takes off. A list says where to
+look; what holds is the record, and whatever does not fit it is left out (listing.py).
+
+Four sorted sets. The plain way of a job, from its queue to its success, touches only the first, and that
+once, when it is submitted: a worker that drains a queue pays nothing for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from .messages import Message
+from .store import Command
+from .transitions import Reply, Transition
+
+
+class Name(StrEnum):
+    """The lists, and what they are sorted by."""
+
+    ALL = "all"
+    """Every job whose record lives, by when it was created."""
+    WAITING = "waiting"
+    """SCHEDULED and RETRY, by when they are due."""
+    FAILED = "failed"
+    """FAILURE, by when they died."""
+    REVOKED = "revoked"
+    """REVOKED, by when."""
+
+
+class Change(NamedTuple):
+    """A member to put on a list at this place, or, without one, to take off it."""
+
+    name: Name
+    member: str
+    score: float | None
+
+
+class Line(NamedTuple):
+    """What a member says: the attempt is part of it, so that a late move takes off no other's."""
+
+    job_id: str
+    generation: int
+    attempt: int
+    queue: str
+    task: str
+
+    @property
+    def member(self) -> str:
+        """As the list keeps it."""
+        return f"{self.job_id} {self.generation}.{self.attempt} {self.queue} {self.task}"
+
+
+def read(member: str) -> Line:
+    """The opposite of Line.member."""
+    job_id, order, queue, task = member.split(" ", 3)
+    generation, _, attempt = order.partition(".")
+    return Line(job_id, int(generation), int(attempt), queue, task)
+
+
+def entry(name: Name, line: Line, score: float) -> Change:
+    """The change that puts a job on a list. Of a job on `ALL` or `REVOKED` there is one, whatever its
+    attempt; on `FAILED` one for each generation."""
+    if name is not Name.WAITING:
+        generation = line.generation if name is Name.FAILED else 0
+        line = line._replace(generation=generation, attempt=1)
+    return Change(name, line.member, score)
+
+
+def _line(message: Message, queue: str, later: int = 0) -> Line:
+    return Line(message.job_id, message.generation, message.attempt + later, queue, message.task)
+
+
+class Lists:
+    """Keeps the lists of one namespace, as something beside the store."""
+
+    def __init__(self, namespace: str) -> None:
+        self._prefix = f"{namespace}:jobs"
+
+    def key(self, name: Name) -> str:
+        """The key of a list."""
+        return f"{self._prefix}:{name}"
+
+    def along(self, moves: Sequence[Transition]) -> list[Command]:
+        """What the moves change, whatever comes of them."""
+        changes: list[Change] = []
+        for move in moves:
+            if move.about is not None:
+                _CHANGES.get(move.script, _nothing)(changes, move, *move.about)
+        return self.commands(changes) if changes else []
+
+    def after(self, moves: Sequence[Transition], replies: Sequence[Reply]) -> list[Command]:
+        """What their answers change: a job may be revoked by several of them."""
+        changes = [
+            change
+            for move, reply in zip(moves, replies, strict=True)
+            if (reply[0] == b"revoked" or reply[-1] == b"revoked")
+            for change in _revoked(move, reply)
+        ]
+        return self.commands(changes) if changes else []
+
+    def commands(self, changes: Iterable[Change]) -> list[Command]:
+        """One command for all that a list gets, and one for all that it loses."""
+        words: dict[tuple[str, Name], list[str | float]] = {}
+        for name, member, score in changes:
+            if score is None:
+                words.setdefault(("ZREM", name), []).append(member)
+            else:
+                words.setdefault(("ZADD", name), []).extend((score, member))
+        return [(verb, self.key(name), *members) for (verb, name), members in words.items()]
+
+
+def _nothing(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
+    """Most moves change no list."""
+
+
+def _submitted(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
+    line = _line(message, queue)
+    changes.append(entry(Name.ALL, line, message.created))
+    if message.due is not None:
+        changes.append(entry(Name.WAITING, line, message.due))
+
+
+def _claimed(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
+    if message.due is not None:
+        changes.append(Change(Name.WAITING, _line(message, queue).member, None))
+    if message.foreign:
+        # No producer of ours records it, so that the claim makes its record.
+        changes.append(entry(Name.ALL, _line(message, queue), message.created or _now(move)))
+
+
+def _failed(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
+    due = move.arguments[5]
+    if due == "":
+        changes.append(entry(Name.FAILED, _line(message, queue), float(move.arguments[1])))
+    else:
+        changes.append(entry(Name.WAITING, _line(message, queue, later=1), float(due)))
+
+
+def _replayed(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
+    if message.created:
+        changes.append(entry(Name.ALL, _line(message, queue), message.created))
+
+
+def _now(claim: Transition) -> float:
+    return float(claim.arguments[5])
+
+
+_CHANGES = {"submit": _submitted, "claim": _claimed, "fail": _failed, "replay": _replayed}
+
+
+def _revoked(move: Transition, reply: Reply) -> list[Change]:
+    if move.script == "ask_revoke":
+        task, queue, now = reply[1].decode(), reply[2].decode(), float(move.arguments[0])
+    elif move.about is not None:
+        message, queue = move.about
+        task = message.task
+        now = float(move.arguments[{"claim": 5, "fail": 1, "revoke": 0}[move.script]])
+    else:
+        return []
+    return [entry(Name.REVOKED, Line(move.job_id, 0, 1, queue, task), now)]
