@@ -1,5 +1,5 @@
-"""Listings of jobs: the lists say where to look, the records what is so. What no longer fits its list is left
-out; what a crash kept off a list is listed again after a rebuild (reindexing.py)."""
+"""Listings of jobs: the lists say where to look, the records what is so. What no longer fits its list is
+left out; what a crash kept off a list is listed again after a rebuild (reindexing.py)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .states import State
 from .store import Call, Store
 
 LONGEST_PAGE = 1000
-READ_AT_MOST = 5_000
+READ_AT_MOST = 2_000
 """Records that one page looks at: with a state that few have, it may come short, and have a cursor."""
-LOOK_AT_MOST = 200_000
+LOOK_AT_MOST = 100_000
 """Members of a list that it looks at, without their records."""
 AT_ONCE = 20_000
 """Members that one script looks at: Redis does nothing else meanwhile, for some milliseconds."""
@@ -39,6 +39,10 @@ _LISTS: list[tuple[frozenset[State], Name, str]] = [
     (frozenset({State.FAILURE}), Name.FAILED, "down"),
     (frozenset({State.REVOKED}), Name.REVOKED, "down"),
 ]
+
+
+Scored = tuple[str, str]
+"""A member of a list, and its score."""
 
 
 class Place(NamedTuple):
@@ -115,10 +119,10 @@ class Listing:
         jobs: list[JobStatus] = []
         reads, looks = READ_AT_MOST, LOOK_AT_MOST
         while len(jobs) < size and reads > 0 and looks > 0:
-            # With a state in mind many may be read for a few: not one round trip for each page.
-            ask = min(reads, size - len(jobs) if name is not Name.ALL or not wanted.states else 1000)
+            # Of those in one state there may be few among many: each round trip reads more than the last.
+            ask = min(reads, LONGEST_PAGE, max(size - len(jobs), READ_AT_MOST - reads))
             lines, place = await self.piece(name, way, place, wanted, ask)
-            for n, (line, status) in enumerate(await self.records(name, lines)):
+            for n, (line, status) in enumerate(await self.records(name, lines, wanted.states)):
                 if status is not None and wanted.fits(status):
                     jobs.append(status)
                     if len(jobs) == size and n + 1 < len(lines):
@@ -145,7 +149,7 @@ class Listing:
 
     async def piece(
         self, name: Name, way: str, place: Place, wanted: Wanted, ask: int
-    ) -> tuple[list[tuple[str, str]], Place]:
+    ) -> tuple[list[Scored], Place]:
         """The next members of a list, `up` or `down`, with their scores, and the place after them: START
         once the list has ended."""
         arguments = (way, *place, wanted.queue, wanted.task, ask, AT_ONCE)
@@ -156,15 +160,24 @@ class Listing:
         return pairs, Place(score.decode(), member.decode())
 
     async def records(
-        self, name: Name, members: Sequence[tuple[str, str]]
-    ) -> list[tuple[tuple[str, str], JobStatus | None]]:
-        """These members of a list, each with its record, or None where the record does not fit them."""
+        self, name: Name, members: Sequence[Scored], states: frozenset[State] = frozenset()
+    ) -> list[tuple[Scored, JobStatus | None]]:
+        """These members of a list, each with its record, or None where the record does not fit them, or is
+        in none of the states."""
         lines = [read(member) for member, _ in members]
-        statuses = await self.summaries(line.job_id for line in lines)
-        return [
-            (member, status if status and belongs(name, line, status) else None)
-            for member, line, status in zip(members, lines, statuses, strict=True)
-        ]
+        ids = [line.job_id for line in lines]
+        if states and name is Name.ALL:
+            ids = await self._in(states, ids)
+        found = dict(zip(ids, await self.summaries(ids), strict=True))
+        pairs = zip(members, lines, strict=True)
+        return [(member, _fitting(name, line, found.get(line.job_id))) for member, line in pairs]
+
+    async def _in(self, states: frozenset[State], job_ids: Sequence[str]) -> list[str]:
+        """Those that are in one of the states: one field is read much faster than a record."""
+        keys = self._store.keys
+        found = await self._store.send([("HGET", keys.job(job_id), "state") for job_id in job_ids])
+        wanted = {state.encode() for state in states}
+        return [job_id for job_id, state in zip(job_ids, found, strict=True) if state in wanted]
 
     async def summaries(self, job_ids: Iterable[str]) -> list[JobStatus | None]:
         """The records of these jobs, without results and histories."""
@@ -205,6 +218,10 @@ def _list_for(states: Collection[State]) -> tuple[Name, str]:
         if states and covered.issuperset(states):
             return name, way
     return Name.ALL, "down"
+
+
+def _fitting(name: Name, line: Line, status: JobStatus | None) -> JobStatus | None:
+    return status if status is not None and belongs(name, line, status) else None
 
 
 def belongs(name: Name, line: Line, status: JobStatus) -> bool:

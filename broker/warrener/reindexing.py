@@ -124,4 +124,3 @@ def entries_of(status: JobStatus) -> list[Change]:
         case State.REVOKED:
             changes.append(entry(Name.REVOKED, line, status.finished or 0.0))
     return changes
-

@@ -212,7 +212,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a field that does not exist": Provocation(
         http=post(**JOB, retries=3), cli=submit("shop.add", "a=1", "--retries", "3")
     ),
-    "a call that does not exist": Provocation(http=Request("GET", "/job"), cli=("jobs",)),
+    "a call that does not exist": Provocation(http=Request("GET", "/job"), cli=("tasks",)),
     "a method that a call does not have": Provocation(http=Request("PUT", "/jobs", json=JOB)),
     "an argument without a name": Provocation(cli=submit("shop.add", "1")),
     "no task given": Provocation(http=post(kwargs={"a": 1}), cli=submit()),
@@ -311,6 +311,12 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a cursor that is none": Provocation(
         http=Request("GET", f"/dead-letters/{FAST}?cursor=next"),
         cli=("dead", "list", FAST, "--cursor", "next"),
+    ),
+    "a cursor of jobs that is none": Provocation(
+        http=Request("GET", "/jobs?cursor=next"), cli=("jobs", "list", "--cursor", "next")
+    ),
+    "a state that does not exist": Provocation(
+        http=Request("GET", "/jobs?state=DONE"), cli=("jobs", "list", "--state", "done")
     ),
     "a job that expires at once": Provocation(
         with_options(expires=0),

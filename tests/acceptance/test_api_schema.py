@@ -156,6 +156,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "is_alive",
         "is_ready",
         "list_dead_letters",
+        "list_jobs",
         "list_queues",
         "replay_dead_letters",
         "revoke_job",

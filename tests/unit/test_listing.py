@@ -1,7 +1,8 @@
-"""Lists of jobs beside the records: what each state is listed as, paging, what no longer fits, rebuilding."""
+"""Lists of jobs beside the records: each state, paging, what no longer fits, rebuilding."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ async def pages(
 
 
 async def members(store: Store, name: Name) -> list[str]:
-    found: Iterable[bytes] = await store.client.zrange(Lists(SETTINGS.namespace).key(name), 0, -1)
+    found: Any = await store.client.zrange(Lists(SETTINGS.namespace).key(name), 0, -1)
     return [member.decode() for member in found]
 
 

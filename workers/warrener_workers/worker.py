@@ -36,6 +36,7 @@ from .revocations import Revocations
 from .settlement import Settlement
 from .tally import Tally
 from .throttling import Throttling
+from .tidying import keep_tidy
 from .watchdog import Watchdog
 from .worker_settings import WorkerSettings
 
@@ -142,6 +143,7 @@ class Worker:
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
         self._track(parts.tally.keep())
+        self._track(keep_tidy(parts.context))
         revocations = Revocations(parts.context, self._pool.revoke)
         self._track(revocations.watch())
         await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from warrener import JobNotFound, StoreUnavailable, UnknownTask, Warrener
 from warrener.flow import Flow
 from warrener.ids import is_job_id
+from warrener.listing import Listing
 from warrener.tasks import Options, Signature
 
 from ..answering import may_arrive, promptly, route_class
 from ..clients import client_of
+from ..job_schemas import JobPage, JobQuery
 from ..openapi import job_request, operation_ids
 from ..problems import problems_with
 from ..schemas import JobRequest, JobView
@@ -28,6 +30,13 @@ def routes(app: Warrener) -> APIRouter:
         route_class=route_class(app),
         generate_unique_id_function=operation_ids("/jobs"),
     )
+
+    @router.get("", name="list_jobs", responses=problems_with(422, 503))
+    async def list_jobs(wanted: Annotated[JobQuery, Query()]) -> JobPage:
+        """Jobs as recorded. SCHEDULED and RETRY come by when they are due, FAILURE or REVOKED alone by when
+        they ended, all others by when they were created, the newest first."""
+        listing = Listing(app.settings, client_of(app).store)
+        return JobPage.of(await listing.page(wanted.wanted, wanted.cursor, wanted.size))
 
     @router.get("/{job_id}", name="get_job", responses=problems_with(404, 422, 503))
     async def get(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -72,6 +72,17 @@ def with_client(path: str, call: Callable[[Warrener, Client], Awaitable[T]]) -> 
             return await call(app, client)
 
     return loops.run(main())
+
+
+@contextmanager
+def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Shows a count that grows, on standard error and only to people."""
+    told = Console(stderr=True, highlight=False)
+    if quiet or not told.is_terminal:
+        yield lambda _: None
+        return
+    with told.status(f"0 {what}") as status:
+        yield lambda count: status.update(f"{count:,} {what}")
 
 
 async def known_queues(app: Warrener, client: Client) -> list[str]:

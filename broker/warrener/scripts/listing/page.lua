@@ -6,6 +6,7 @@
 local up, at, from = ARGV[1] == 'up', ARGV[2], ARGV[3]
 local wanted, left = tonumber(ARGV[6]), tonumber(ARGV[7])
 local skip, found, score, member = 0, {}, '', ''
+local ending = ' ' .. ARGV[5]
 local command = up and 'ZRANGEBYSCORE' or 'ZREVRANGEBYSCORE'
 local first = at ~= '' and at or (up and '-inf' or '+inf')
 local last = up and '+inf' or '-inf'
@@ -18,8 +19,17 @@ while left > 0 and #found < 2 * wanted do
     -- Members of one score are in the order of their bytes.
     local beyond = score ~= at or (up and member > from) or (not up and member < from)
     if beyond then
-      local queue, task = string.match(member, '^%S+ %S+ (%S+) (.*)$')
-      if queue and (ARGV[4] == '' or queue == ARGV[4]) and (ARGV[5] == '' or task == ARGV[5]) then
+      local fits = true
+      if ARGV[5] ~= '' then fits = string.sub(member, -#ending) == ending end
+      -- A task's name may hold the queue's: only what looks right is read.
+      if fits and ARGV[4] ~= '' then
+        fits = string.find(member, ' ' .. ARGV[4] .. ' ', 1, true) ~= nil
+      end
+      if fits and (ARGV[4] ~= '' or ARGV[5] ~= '') then
+        local queue, task = string.match(member, '^%S+ %S+ (%S+) (.*)$')
+        fits = queue and (ARGV[4] == '' or queue == ARGV[4]) and (ARGV[5] == '' or task == ARGV[5])
+      end
+      if fits then
         found[#found + 1] = member
         found[#found + 1] = score
       end
