@@ -29,12 +29,8 @@ class Name(StrEnum):
     """REVOKED, by when."""
 
 
-class Change(NamedTuple):
-    """A member to put on a list at this place, or, without one, to take off it."""
-
-    name: Name
-    member: str
-    score: float | None
+Change = tuple[Name, str, float | None]
+"""A member to put on a list at this place, or, without one, to take off it."""
 
 
 class Line(NamedTuple):
@@ -62,10 +58,15 @@ def read(member: str) -> Line:
 def entry(name: Name, line: Line, score: float) -> Change:
     """The change that puts a job on a list. Of a job on `ALL` or `REVOKED` there is one, whatever its
     attempt; on `FAILED` one for each generation."""
-    if name is not Name.WAITING:
-        generation = line.generation if name is Name.FAILED else 0
-        line = line._replace(generation=generation, attempt=1)
-    return Change(name, line.member, score)
+    if name is Name.WAITING:
+        return (name, line.member, score)
+    generation = line.generation if name is Name.FAILED else 0
+    return (name, f"{line.job_id} {generation}.1 {line.queue} {line.task}", score)
+
+
+def _everywhere(message: Message, queue: str) -> str:
+    # As entry() says; written out, since every submission pays for it.
+    return f"{message.job_id} 0.1 {queue} {message.task}"
 
 
 def _line(message: Message, queue: str, later: int = 0) -> Line:
@@ -86,8 +87,9 @@ class Lists:
         """What the moves change, whatever comes of them."""
         changes: list[Change] = []
         for move in moves:
-            if move.about is not None:
-                _CHANGES.get(move.script, _nothing)(changes, move, *move.about)
+            change = _CHANGES.get(move.script)
+            if change is not None and move.about is not None:
+                change(changes, move, *move.about)
         return self.commands(changes) if changes else []
 
     def after(self, moves: Sequence[Transition], replies: Sequence[Reply]) -> list[Command]:
@@ -95,39 +97,36 @@ class Lists:
         changes = [
             change
             for move, reply in zip(moves, replies, strict=True)
-            if (reply[0] == b"revoked" or reply[-1] == b"revoked")
+            if move.script in _MAY_REVOKE and b"revoked" in reply
             for change in _revoked(move, reply)
         ]
         return self.commands(changes) if changes else []
 
     def commands(self, changes: Iterable[Change]) -> list[Command]:
         """One command for all that a list gets, and one for all that it loses."""
-        words: dict[tuple[str, Name], list[str | float]] = {}
+        put: dict[Name, list[str | float]] = {}
+        taken: dict[Name, list[str]] = {}
         for name, member, score in changes:
             if score is None:
-                words.setdefault(("ZREM", name), []).append(member)
+                taken.setdefault(name, []).append(member)
             else:
-                words.setdefault(("ZADD", name), []).extend((score, member))
-        return [(verb, self.key(name), *members) for (verb, name), members in words.items()]
-
-
-def _nothing(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
-    """Most moves change no list."""
+                put.setdefault(name, []).extend((score, member))
+        added: list[Command] = [("ZADD", self.key(name), *words) for name, words in put.items()]
+        return added + [("ZREM", self.key(name), *words) for name, words in taken.items()]
 
 
 def _submitted(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
-    line = _line(message, queue)
-    changes.append(entry(Name.ALL, line, message.created))
+    changes.append((Name.ALL, _everywhere(message, queue), message.created))
     if message.due is not None:
-        changes.append(entry(Name.WAITING, line, message.due))
+        changes.append((Name.WAITING, _line(message, queue).member, message.due))
 
 
 def _claimed(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
     if message.due is not None:
-        changes.append(Change(Name.WAITING, _line(message, queue).member, None))
+        changes.append((Name.WAITING, _line(message, queue).member, None))
     if message.foreign:
         # No producer of ours records it, so that the claim makes its record.
-        changes.append(entry(Name.ALL, _line(message, queue), message.created or _now(move)))
+        changes.append((Name.ALL, _everywhere(message, queue), message.created or _now(move)))
 
 
 def _failed(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
@@ -140,13 +139,14 @@ def _failed(changes: list[Change], move: Transition, message: Message, queue: st
 
 def _replayed(changes: list[Change], move: Transition, message: Message, queue: str) -> None:
     if message.created:
-        changes.append(entry(Name.ALL, _line(message, queue), message.created))
+        changes.append((Name.ALL, _everywhere(message, queue), message.created))
 
 
 def _now(claim: Transition) -> float:
     return float(claim.arguments[5])
 
 
+_MAY_REVOKE = frozenset({"claim", "fail", "revoke", "ask_revoke"})
 _CHANGES = {"submit": _submitted, "claim": _claimed, "fail": _failed, "replay": _replayed}
 
 

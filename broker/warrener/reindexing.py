@@ -102,7 +102,7 @@ class Reindexer:
         members, after = await self._listing.piece(name, "up", place, Wanted(), PIECE)
         due = [member for member in members if float(member[1]) <= end]
         records = await self._listing.records(name, due)
-        gone = [Change(name, member, None) for (member, _), status in records if status is None]
+        gone: list[Change] = [(name, member, None) for (member, _), s in records if s is None]
         await self._send(self._lists.commands(gone))
         return START if len(due) < len(members) else after, len(gone)
 

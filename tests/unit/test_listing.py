@@ -195,7 +195,8 @@ async def test_what_no_longer_fits_is_taken_off_in_time(listed: Store) -> None:
     await listed.apply([submit(one) for one in (lapsed, ran, replayed, young, waits)])
     await listed.apply([claim(replayed), fail(replayed, None), transitions.replay(replayed, QUEUE)])
     # As when the submission was recorded after the claim.
-    await listed.apply([claim(ran), submit(ran)])
+    await listed.apply([claim(ran)])
+    await listed.apply([submit(ran)])
     await listed.client.delete(listed.keys.job("lapsed"), listed.keys.job("young"))
     assert await Reindexer(SETTINGS, listed, lambda: now).tidy() == 3
     left = [read(member).job_id for member in await members(listed, Name.ALL)]
