@@ -10,6 +10,7 @@ from .errors import (
     ConsumingLost,
     CursorError,
     DeadLetterNotFound,
+    DuplicateJob,
     DuplicateTask,
     ExchangeNotFound,
     IdempotencyConflict,
@@ -55,6 +56,7 @@ from .retry import Retry
 from .settings import Settings
 from .states import State
 from .tasks import Signature, Task
+from .uniqueness import Unique
 
 __all__ = [
     "ApiKeyNotFound",
@@ -65,6 +67,7 @@ __all__ = [
     "ConsumingLost",
     "CursorError",
     "DeadLetterNotFound",
+    "DuplicateJob",
     "DuplicateTask",
     "ExchangeNotFound",
     "IdempotencyConflict",
@@ -107,6 +110,7 @@ __all__ = [
     "TaskSignatureError",
     "TimeLimitExceeded",
     "TopologyMismatch",
+    "Unique",
     "UnknownTask",
     "WaitInsideJob",
     "Warrener",

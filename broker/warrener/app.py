@@ -17,7 +17,7 @@ from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask,
 from .handles import JobHandle
 from .ids import check_task_name
 from .imports import import_module
-from .keying import concurrency_key
+from .keying import concurrency_key, uniqueness
 from .middleware import Middleware, RunCall, compose
 from .settings import Settings, read_settings
 from .sync import Portal
@@ -169,6 +169,7 @@ class Warrener:
             job_id=options.id,
             key=options.idempotency_key,
             concurrency_key=concurrency_key(task, options, arguments),
+            **uniqueness(task, arguments),
             **_expiry(options),
         )
 
@@ -231,7 +232,7 @@ class Warrener:
         await self.close()
 
 
-def _expiry(options: Options) -> dict[str, float]:
+def _expiry(options: Options) -> dict[str, Any]:
     expires = options.expires
     if isinstance(expires, datetime):
         return {"expires_at": expires.timestamp()}

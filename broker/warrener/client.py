@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from .catalogue import Catalogue
 from .errors import (
     BrokerRefusedLogin,
     BrokerUnavailable,
+    ConfigurationError,
     IdempotencyConflict,
     PayloadTooLarge,
     StoreUnavailable,
@@ -25,6 +26,7 @@ from .records import JobStatus
 from .revoking import ask_revoke
 from .settings import Settings
 from .store import Store, log, open_client
+from .uniqueness import UniqueJobs
 from .waiting import Waiter
 
 _MOVES = 1000
@@ -48,6 +50,11 @@ class Submission:
     expires: float | None = None
     expires_at: float | None = None
     concurrency_key: str | None = None
+    unique: str | None = None
+    """A key: of the task's jobs that have it only one waits or runs, for `unique_for` seconds at most. With
+    `refuse_duplicate` another is an error, else it is that one."""
+    unique_for: float = 0.0
+    refuse_duplicate: bool = False
 
     def __post_init__(self) -> None:
         ids.check_task_name(self.task)
@@ -55,6 +62,11 @@ class Submission:
             ids.check_job_id(self.job_id)
         if self.key is not None:
             ids.check_key(self.key)
+        if self.key is not None and self.unique is not None:
+            raise ConfigurationError(
+                message=f"task {self.task!r} is unique, and takes no idempotency key: only one of the two "
+                "can say whether a job is another"
+            )
 
     def delay(self, now: float) -> float:
         """Seconds from `now` until the job is due; an eta in the past is due at once."""
@@ -134,6 +146,7 @@ class Client:
         self.store = store or Store(settings, open_client(settings), clock)
         self.store.attach(Lists(settings.namespace))
         self.catalogue = Catalogue(settings, self.store)
+        self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock
 
@@ -145,7 +158,10 @@ class Client:
         for submission in submissions:
             try:
                 outgoing = self._draft(submission)
-                fingerprint, exists = await self._reserve(outgoing, submission)
+                if submission.unique is not None:
+                    outgoing, fingerprint, exists = await self._only(outgoing, submission)
+                else:
+                    fingerprint, exists = await self._reserve(outgoing, submission)
                 answers.append(outgoing.message.job_id)
                 if not exists:
                     drafts.append((len(answers) - 1, outgoing, fingerprint))
@@ -200,6 +216,19 @@ class Client:
             reason = f"the record of job {message.job_id} cannot be used"
             raise StoreUnavailable(url=self.settings.shown_redis_url, reason=reason)
         return fingerprint, answer == b"exists"
+
+    async def _only(self, outgoing: Outgoing, submission: Submission) -> tuple[Outgoing, str, bool]:
+        """A unique submission, as the job that it comes to, with its fingerprint, and whether that job is
+        there already. Raises DuplicateJob."""
+        standing = await self._unique.take(
+            outgoing.message,
+            submission.queue,
+            submission.unique or "",
+            submission.unique_for,
+            refuse=submission.refuse_duplicate,
+        )
+        message = replace(outgoing.message, job_id=standing.job_id)
+        return replace(outgoing, message=message), standing.fingerprint, standing.exists
 
     async def _record(self, moves: list[transitions.Transition]) -> None:
         for start in range(0, len(moves), _MOVES):

@@ -10,6 +10,7 @@ from .job import Job
 from .limits import Limits
 from .retry import Retry
 from .tasks import Task, TaskSettings
+from .uniqueness import Unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,6 +123,7 @@ class TaskDecorator:
         max_losses: int = 3,
         isolate: bool = False,
         limits: Limits | None = None,
+        unique: Unique | None = None,
     ) -> TaskDecorator: ...
     def __call__(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Declare a task; see TaskSettings for what can be set. Raises DuplicateTask."""

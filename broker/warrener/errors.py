@@ -12,7 +12,7 @@ where it is raised, which stay on the error as attributes.
     ├── SubmissionError                    .may_arrive says whether the job may still run
     │   ├── InvalidArguments · UnknownTask · InvalidDelay · PayloadTooLarge
     │   ├── QueueNotFound · ExchangeNotFound · PublishRefused · PublishTimeout
-    │   ├── IdempotencyConflict
+    │   ├── IdempotencyConflict · DuplicateJob
     │   └── PartlySubmitted
     ├── BrokerUnavailable                  .may_arrive, as above
     ├── StoreUnavailable
@@ -178,6 +178,11 @@ class PublishTimeout(SubmissionError):
 class IdempotencyConflict(SubmissionError):
     """The idempotency key was used for another job ({job_id}) with other arguments: choose a new
     key for a new job."""
+
+
+class DuplicateJob(SubmissionError):
+    """Job {job_id} of {task!r} waits or runs with the same key, and there may be only one: nothing was
+    sent. Send it again once that one has ended, or look at it instead."""
 
 
 class PartlySubmitted(SubmissionError):

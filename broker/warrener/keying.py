@@ -32,17 +32,31 @@ def concurrency_key(
 
 
 def check_named(task: Task[..., Any]) -> None:
-    """Raise TaskSignatureError if its limits name a parameter that it does not have."""
-    limits = task.settings.limits
+    """Raise TaskSignatureError if its limits, or what makes it unique, name what is no parameter of it."""
+    limits, unique = task.settings.limits, task.settings.unique
     if limits is not None and limits.key is not None:
         argument(task, limits.key, {})
+    for name in (unique.by or ()) if unique is not None else ():
+        argument(task, name, {})
+
+
+def uniqueness(task: Task[..., Any] | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a submission of this call says of its being the only one."""
+    unique = task.settings.unique if task is not None else None
+    if task is None or unique is None:
+        return {}
+    names = task.schema.parameters if unique.by is None else unique.by
+    values = {name: argument(task, name, arguments) for name in names}
+    digest = sha256(to_json(values, fallback=str)).hexdigest()
+    how = {"unique_for": unique.expires, "refuse_duplicate": unique.on_duplicate == "error"}
+    return {"unique": digest, **how}
 
 
 def argument(task: Task[..., Any], name: str, arguments: dict[str, Any]) -> Any:
     """The value of one parameter in this call. Raises TaskSignatureError if there is no such parameter."""
     parameter = task.schema.parameters.get(name)
     if parameter is None:
-        reason = f"its limits count by {name!r}, which is none of its parameters"
+        reason = f"it is limited or unique by {name!r}, which is none of its parameters"
         raise TaskSignatureError(task=task.name, reason=reason)
     default = None if parameter.default is parameter.empty else parameter.default
     return arguments.get(name, default)

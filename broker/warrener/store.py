@@ -138,7 +138,7 @@ class Store:
         """Make these moves in one round trip; one answer each, in order. Each is atomic by itself. A
         record that the scripts cannot work with answers broken, and the reason."""
         along = [command for one in self._beside for command in one.along(transitions)]
-        replies = await self.call([self._call(move) for move in transitions], along)
+        replies = await self.call([self.call_of(move) for move in transitions], along)
         if after := [c for one in self._beside for c in one.after(transitions, replies)]:
             with suppress(StoreUnavailable):
                 await self.send(after)
@@ -157,7 +157,8 @@ class Store:
                 replies = await self._send(calls)
             return [_answer(reply) for reply in replies]
 
-    def _call(self, move: Transition) -> Call:
+    def call_of(self, move: Transition) -> Call:
+        """The call that makes this move."""
         keys = [self.keys.job(move.job_id)]
         if move.script == "succeed":
             keys.append(self.keys.result(move.job_id))

@@ -16,6 +16,7 @@ from .limits import Limits
 from .messages import LONGEST_KEY
 from .retry import Retry
 from .topology import LONGEST_WAIT
+from .uniqueness import Unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,6 +84,8 @@ class TaskSettings:
     """True gives each run a process of its own."""
     limits: Limits | None = None
     """What all workers together may do at most with its jobs."""
+    unique: Unique | None = None
+    """Of jobs with the same key, only one waits or runs."""
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "soft_time_limit"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,11 @@ from fastapi import FastAPI
 from tests import support
 from warrener import Warrener, topology
 from warrener.client import Client
+from warrener.ids import new_id
+from warrener.messages import Message
 from warrener.settings import Settings
+from warrener.tasks import Signature
+from warrener.uniqueness import UniqueJobs
 from warrener_api import create_app
 from warrener_workers.nodes import RabbitNode, RedisNode
 
@@ -91,6 +96,20 @@ class Place:
         # uvicorn shuts down in order, and then ends by the signal that asked for it.
         assert process.returncode in (0, -signal.SIGTERM), log.read_text()
         assert "Traceback" not in log.read_text()
+
+    @asynccontextmanager
+    async def reserved(self, signature: Signature[Any]) -> AsyncIterator[str]:
+        """A unique job that has its key and is not published yet, as one whose submission is under way; the
+        key of its record."""
+        async with self.app() as app:
+            asked = await app._submission(signature)
+        message = Message(new_id(), asked.task, asked.body, created=time.time())
+        how = {"refuse": asked.refuse_duplicate}
+        async with self.client() as client:
+            jobs = UniqueJobs(self.settings, client.store)
+            await jobs.take(message, asked.queue, asked.unique or "", asked.unique_for, **how)
+            yield (key := client.store.keys.job(message.job_id))
+            await client.store.client.delete(key)
 
     async def messages(self) -> dict[str, int]:
         """How many messages are ready in each queue that holds any: work, dead, delayed, undelivered."""

@@ -16,13 +16,14 @@ from warrener.client import Client
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
+from warrener.tasks import Signature
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.worker import Worker
 from warrener_workers.worker_settings import WorkerSettings
 
 from .place import APP, Place
-from .shop import FAST, IDLE, add
+from .shop import FAST, IDLE, add, clean
 
 InPython = Callable[[Warrener], Awaitable[object]]
 JOB = {"task": "shop.add", "kwargs": {"a": 1}}
@@ -56,6 +57,8 @@ class Provocation:
     """Of the command line's environment, besides the place's own."""
     consumed: str | None = None
     """This queue has a consumer meanwhile."""
+    reserved: Signature[Any] | None = None
+    """This unique job has its key meanwhile, and is not published yet."""
     needs: tuple[str, ...] | None = None
     """`warrener` with these arguments runs meanwhile, and says that it is ready."""
 
@@ -133,6 +136,10 @@ def _queues(app: Warrener) -> Queues:
     client = app.backend()
     assert isinstance(client, Client)
     return Queues(client)
+
+
+async def _clean_with_key(_: Warrener) -> object:
+    return await clean.options(idempotency_key="hall").send("hall")
 
 
 async def _select_nothing(_: Warrener) -> object:
@@ -343,6 +350,18 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         with_options(concurrency_key="ada")
     ),
     "a concurrency key that is too long": Provocation(with_options(concurrency_key=_LONG)),
+    "a second job that must be the only one": Provocation(
+        by_name("shop.clean", room="kitchen"),
+        post(task="shop.clean", kwargs={"room": "kitchen"}),
+        submit("shop.clean", "room=kitchen"),
+        reserved=clean.s("kitchen"),
+    ),
+    "an idempotency key for a unique task": Provocation(
+        _clean_with_key,
+        replace(
+            post(task="shop.clean", kwargs={"room": "hall"}), headers={"Idempotency-Key": "hall"}
+        ),
+    ),
     "an eta that is no time": Provocation(
         http=post(**JOB, eta="tomorrow"), cli=submit("shop.add", "a=1", "--eta", "tomorrow")
     ),

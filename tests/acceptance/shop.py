@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, JsonValue
 
-from warrener import Job, Retry, Warrener
+from warrener import Job, Retry, Unique, Warrener
 
 
 @asynccontextmanager
@@ -90,6 +90,11 @@ def hold(until: str) -> str:
     while not Path(until).exists():
         time.sleep(0.02)
     return "let go"
+
+
+@app.task(name="shop.clean", queue=FAST, unique=Unique(on_duplicate="error"))
+async def clean(room: str) -> str:
+    return f"{room} is clean"
 
 
 @app.task(name="shop.note", queue=FAST)

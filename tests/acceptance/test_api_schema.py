@@ -155,10 +155,13 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "group_dead_letters",
         "is_alive",
         "is_ready",
+        "limit_queue",
         "list_dead_letters",
         "list_jobs",
         "list_queues",
+        "pause_queue",
         "replay_dead_letters",
+        "resume_queue",
         "revoke_job",
         "submit_job",
     ]

@@ -67,18 +67,21 @@ def _rows_with(column: str) -> list[str]:
 @asynccontextmanager
 async def _meanwhile(place: Place, wanted: Provocation) -> AsyncIterator[None]:
     """What the case needs meanwhile; and afterwards, that nothing was half-done."""
+    kept: list[str] = []
     async with contextlib.AsyncExitStack() as stack:
         if wanted.needs is not None:
             log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"
             process = place.background(log, lambda: " ready: " in log.read_text(), *wanted.needs)
             stack.enter_context(process)
+        if wanted.reserved is not None:
+            kept.append(await stack.enter_async_context(place.reserved(wanted.reserved)))
         if wanted.consumed is not None:
             client = await stack.enter_async_context(place.client())
             channel = await stack.enter_async_context(client.publisher.own_channel())
             await channel.basic_consume(wanted.consumed, _ignore)
         yield
         assert await place.messages() == {}
-        assert await place.records() == []
+        assert await place.records() == kept
 
 
 async def _ignore(_: object) -> None:

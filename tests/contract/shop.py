@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from warrener import Job, Retry, RetryLater, Warrener
+from warrener import Job, Limits, Retry, RetryLater, Unique, Warrener
 
 
 @dataclass
@@ -104,6 +104,29 @@ async def wrong_result() -> int:
 @app.task(queue="shop.slow", soft_time_limit=0.2, retry=Retry(0))
 async def too_long() -> None:
     await asyncio.sleep(60)
+
+
+@app.task(queue="shop.fast", limits=Limits(max_in_flight=1, key="customer"))
+async def one_by_one(job: Job[Resources], customer: str) -> None:
+    running.append(job.id)
+    most_at_once.append(len(running))
+    await asyncio.sleep(0.05)
+    await job.report_progress(len(running))
+    running.remove(job.id)
+
+
+running: list[str] = []
+most_at_once: list[int] = []
+
+
+@app.task(queue="shop.slow", unique=Unique(by=("site",), expires=600))
+async def scan(site: str, depth: int = 1) -> str:
+    return f"{site} to {depth}"
+
+
+@app.task(queue="shop.slow", unique=Unique(expires=600, on_duplicate="error"))
+async def clean(site: str, depth: int = 1) -> str:
+    return f"{site} to {depth}"
 
 
 @app.task

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from warrener import (
+    ConfigurationError,
+    DuplicateJob,
     IdempotencyConflict,
     InvalidArguments,
     InvalidDelay,
@@ -283,3 +285,53 @@ async def _dead_letter_of(harness: Harness, job_id: str, queue: str) -> DeadLett
                 if letter.job_id == job_id:
                     return letter
             await asyncio.sleep(0.02)
+
+
+async def test_a_limited_task_runs_one_by_one_and_waiting_costs_no_attempt(
+    harness: Harness,
+) -> None:
+    handles = [await shop.one_by_one.send(f"customer {n}") for n in range(3)]
+    statuses = await harness.ended(handles)
+    assert [(status.state, status.attempt) for status in statuses] == [(State.SUCCESS, 1)] * 3
+    # How many ran, by each of them.
+    assert [status.progress and status.progress["done"] for status in statuses] == [1] * 3
+
+
+async def test_of_unique_jobs_one_waits_and_the_others_are_that_one(harness: Harness) -> None:
+    site = uuid.uuid4().hex
+    later = shop.scan.options(countdown=2)
+    first = await later.send(site)
+    again, other = await later.send(site, depth=3), await later.send(uuid.uuid4().hex)
+    assert first.id == again.id != other.id
+    await harness.ended([first, other])
+    assert await again.result(timeout=10) == f"{site} to 1"
+    # Once it has ended, the next is another.
+    third = await shop.scan.send(site, depth=3)
+    assert third.id != first.id
+    await harness.ended([third])
+
+
+async def test_a_second_unique_job_is_refused_where_that_is_wanted(harness: Harness) -> None:
+    site = uuid.uuid4().hex
+    later = shop.clean.options(countdown=2)
+    first = await later.send(site)
+    with pytest.raises(DuplicateJob) as refused:
+        await later.send(site, depth=1)  # the default
+    assert refused.value.job_id == first.id  # type: ignore[attr-defined]
+    other = await later.send(site, depth=2)
+    await harness.ended([first, other])
+    await harness.ended([await shop.clean.send(site)])
+
+
+async def test_a_unique_job_that_was_revoked_or_failed_makes_room(harness: Harness) -> None:
+    site = uuid.uuid4().hex
+    first = await shop.clean.options(countdown=60).send(site)
+    assert await first.revoke()
+    second = await shop.clean.send(site)
+    assert second.id != first.id
+    await harness.ended([second])
+
+
+async def test_a_unique_task_takes_no_idempotency_key(harness: Harness) -> None:
+    with pytest.raises(ConfigurationError, match="takes no idempotency key"):
+        await shop.scan.options(idempotency_key="k").send("site")

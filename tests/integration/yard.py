@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from warrener import Job, Limits, Retry, Warrener
+from warrener import Job, Limits, Retry, Unique, Warrener
 
 log = logging.getLogger("yard")
 
@@ -118,6 +118,27 @@ async def serves(name: str, customer: str, gate: str = "", failures: int = 0) ->
     note("end", name)
     if runs_of(name) <= failures:
         raise ValueError(name)
+    return name
+
+
+@app.task(unique=Unique(by=("name",)))
+async def alone(name: str, number: int) -> str:
+    """One of a name waits or runs, whatever its number."""
+    note("start", name)
+    return name
+
+
+@app.task(unique=Unique(on_duplicate="error"))
+async def alone_or_error(name: str) -> str:
+    """Others are refused."""
+    note("start", name)
+    return name
+
+
+@app.task(unique=Unique(expires=0.8))
+async def alone_briefly(name: str) -> str:
+    """For less than a second."""
+    note("start", name)
     return name
 
 

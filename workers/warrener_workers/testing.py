@@ -22,6 +22,7 @@ from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
 from warrener.client import Client, Submission
 from warrener.dead_letters import DeadLetter
 from warrener.errors import WarrenerError
+from warrener.flow import Flow
 from warrener.letter_index import DeadLetterIndex
 from warrener.presence import PresenceBoard
 from warrener.replaying import Replayer, ReplayReport
@@ -37,6 +38,7 @@ from .memory_broker import Clock, MemoryBroker
 from .outcomes import Rerun, decide
 from .running import Runtime, current_job, run_job
 from .settlement import Settlement
+from .throttling import Throttling
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,12 @@ class WarrenerTest:
         )
         context = Context(settings, self._store, Runner("test", "test"), self.clock)
         self._settlement = Settlement(context, self._broker)
-        self._intake = Intake(
-            context,
-            PresenceBoard(settings, self._store),
-            self._settlement,
-            registry.parse(registry.describe(app)),
-            self._dispatch,
-        )
+        known = registry.parse(registry.describe(app))
+        board = PresenceBoard(settings, self._store)
+        self._intake = Intake(context, board, self._settlement, known, self._dispatch)
+        flow = Flow(settings, self._store, self.clock)
+        self._throttling = Throttling(context, flow, known, self._settlement, self._intake.admit)
+        self._intake.admit = self._throttling.admit
         self._runs: set[asyncio.Task[None]] = set()
         self._sent: list[tuple[str, Sent]] = []
         self._draining = asyncio.Lock()
@@ -176,10 +177,12 @@ class WarrenerTest:
     async def _run_due(self) -> None:
         while arrivals := list(self._broker.take_due()):
             self._intake.take(arrivals)
+            await self._throttling.drain()
             await self._intake.claims.drain()
             while self._runs:
                 await asyncio.gather(*self._runs)
             await self._settlement.drain()
+            await self._throttling.drain()
 
     def _dispatch(self, run: Run) -> None:
         task = asyncio.get_running_loop().create_task(self._execute(run))
