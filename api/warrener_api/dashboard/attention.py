@@ -21,35 +21,33 @@ class Notice:
 
 
 def notices(
-    queues: Iterable[QueueState], workers: Sequence[Presence], minutes: Sequence[Counts]
+    queues: Sequence[QueueState], workers: Sequence[Presence], minutes: Sequence[Counts]
 ) -> list[Notice]:
     """What needs attention now. `minutes`: the counts of the last hour, the oldest first."""
-    found = []
-    for queue in queues:
-        if queue.ready and not queue.consumers:
-            found.append(
-                Notice(
-                    f"{queue.name} has {queue.ready} message(s) and no consumer",
-                    f"start a worker: warrener worker {queue.name}",
-                    "desk/queues",
-                )
-            )
     failed = _failures(minutes[-10:])
-    for queue in queues:
-        if queue.dead:
-            now = (
-                f", {failed[queue.name]} in the last ten minutes" if failed.get(queue.name) else ""
-            )
-            found.append(
-                Notice(
-                    f"{queue.name} has {queue.dead} dead letter(s){now}",
-                    "see what they died of, mend it, and replay them",
-                    "desk/queues",
-                )
-            )
+    found = [_of_work(queue) for queue in queues]
+    found += [_of_the_dead(queue, failed.get(queue.name, 0)) for queue in queues]
     if not workers:
         found.append(Notice("no worker is running", "nothing will be worked on", "desk/workers"))
-    return found
+    return [notice for notice in found if notice is not None]
+
+
+def _of_work(queue: QueueState) -> Notice | None:
+    if queue.paused:
+        what = f"{queue.name} is paused, with {queue.ready} message(s) ready"
+        return Notice(what, "nothing of it begins until it is resumed", "desk/queues")
+    if queue.ready and not queue.consumers:
+        what = f"{queue.name} has {queue.ready} message(s) and no consumer"
+        return Notice(what, f"start a worker: warrener worker {queue.name}", "desk/queues")
+    return None
+
+
+def _of_the_dead(queue: QueueState, lately: int) -> Notice | None:
+    if not queue.dead:
+        return None
+    now = f", {lately} in the last ten minutes" if lately else ""
+    what = f"{queue.name} has {queue.dead} dead letter(s){now}"
+    return Notice(what, "see what they died of, mend it, and replay them", "desk/queues")
 
 
 def _failures(minutes: Iterable[Counts]) -> dict[str, int]:

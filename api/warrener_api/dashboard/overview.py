@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from warrener import Warrener
 from warrener.presence import PresenceBoard
-from warrener.queues import Queues, QueueState
 from warrener.stats import Stats, together
 
 from ..clients import client_of
 from . import plots
 from .attention import notices
+from .queues import states_of
 from .rendering import HEADERS, page_class, render
 
 HOUR = 60
@@ -19,7 +19,7 @@ HOUR = 60
 
 
 def routes(app: Warrener) -> APIRouter:
-    """The overview, the queues and the workers, and what they draw."""
+    """The overview and the workers, and what they draw."""
     router = APIRouter(route_class=page_class(app), include_in_schema=False)
 
     @router.get("/", name="page_overview")
@@ -27,7 +27,7 @@ def routes(app: Warrener) -> APIRouter:
         client = client_of(app)
         minutes = await Stats(app.settings, client.store).minutes(client.clock(), HOUR)
         workers = await PresenceBoard(app.settings, client.store).living()
-        queues = await _queues(app)
+        queues = await states_of(app)
         hour = together(minutes)
         return render(
             request,
@@ -39,10 +39,6 @@ def routes(app: Warrener) -> APIRouter:
             now=client.clock(),
             stamp=int(client.clock()) // 15,
         )
-
-    @router.get("/desk/queues", name="page_queues")
-    async def queues(request: Request) -> Response:
-        return render(request, "queues.html", queues=await _queues(app))
 
     @router.get("/desk/workers", name="page_workers")
     async def workers(request: Request) -> Response:
@@ -60,9 +56,3 @@ def routes(app: Warrener) -> APIRouter:
         return Response(picture, headers={**HEADERS, **policy}, media_type="image/svg+xml")
 
     return router
-
-
-async def _queues(app: Warrener) -> list[QueueState]:
-    client = client_of(app)
-    published = {entry.queue for entry in await client.catalogue.all()}
-    return await Queues(client).states(sorted(published | set(app.queues)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -11,24 +9,10 @@ from warrener import Warrener
 from warrener.api_keys import KeyRing
 
 from ..clients import client_of
-from ..problems import BadRequest
 from ..security import check_origin
 from ..sessions import COOKIE, LIFETIME, Sessions
+from .forms import form_of
 from .rendering import HEADERS, asset, page_class, render
-
-LONGEST_FORM = 65_536
-"""Bytes."""
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form that was sent; of several of one name, the last."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_FORM:
-            raise BadRequest(413, "payload-too-large", f"A form has at most {LONGEST_FORM} bytes.")
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: values[-1] for name, values in fields.items()}
 
 
 def routes(app: Warrener) -> APIRouter:
