@@ -33,6 +33,10 @@ class JobRequest(BaseModel):
     eta: AwareDatetime | None = None
     expires: Expiry | None = None
     """From then on it does not begin."""
+    priority: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Higher ones come first, where the app has priorities."""
+    concurrency_key: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """What the task's limits per key count by, instead of one of its arguments."""
 
 
 class ErrorView(BaseModel):

@@ -169,6 +169,7 @@ class Warrener:
             job_id=options.id,
             key=options.idempotency_key,
             concurrency_key=concurrency_key(task, options, arguments),
+            priority=_priority(task, options),
             **uniqueness(task, arguments),
             **_expiry(options),
         )
@@ -230,6 +231,12 @@ class Warrener:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _priority(task: Task[..., Any] | None, options: Options) -> int | None:
+    if options.priority is not None or task is None:
+        return options.priority
+    return task.settings.priority
 
 
 def _expiry(options: Options) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from .errors import (
     BrokerUnavailable,
     ConfigurationError,
     IdempotencyConflict,
+    InvalidPriority,
     PayloadTooLarge,
     StoreUnavailable,
     WarrenerError,
@@ -55,6 +56,7 @@ class Submission:
     `refuse_duplicate` another is an error, else it is that one."""
     unique_for: float = 0.0
     refuse_duplicate: bool = False
+    priority: int | None = None
 
     def __post_init__(self) -> None:
         ids.check_task_name(self.task)
@@ -184,6 +186,9 @@ class Client:
         size, limit = len(submission.body), self.settings.max_payload_bytes
         if size > limit:
             raise PayloadTooLarge(task=submission.task, size=size, limit=limit)
+        highest, priority = self.settings.max_priority, submission.priority
+        if priority is not None and not (highest and 0 <= priority <= highest):
+            raise InvalidPriority(priority=priority, limit=highest)
         now = self.clock()
         delay = submission.delay(now)
         message = Message(
@@ -194,6 +199,7 @@ class Client:
             due=now + delay if delay else None,
             expires=submission.end(now),
             concurrency_key=submission.concurrency_key,
+            priority=priority,
         )
         outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.

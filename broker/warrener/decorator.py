@@ -124,6 +124,7 @@ class TaskDecorator:
         isolate: bool = False,
         limits: Limits | None = None,
         unique: Unique | None = None,
+        priority: int | None = None,
     ) -> TaskDecorator: ...
     def __call__(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Declare a task; see TaskSettings for what can be set. Raises DuplicateTask."""

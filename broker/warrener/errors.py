@@ -7,10 +7,10 @@ where it is raised, which stay on the error as attributes.
     ├── ConfigurationError
     │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError
     │   ├── TaskNameError · JobIdError · IdempotencyKeyError · CursorError
-    │   ├── TopologyMismatch · BrokerRefusedLogin
+    │   ├── TopologyMismatch · PrioritiesUnsupported · BrokerRefusedLogin
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
-    │   ├── InvalidArguments · UnknownTask · InvalidDelay · PayloadTooLarge
+    │   ├── InvalidArguments · UnknownTask · InvalidDelay · InvalidPriority · PayloadTooLarge
     │   ├── QueueNotFound · ExchangeNotFound · PublishRefused · PublishTimeout
     │   ├── IdempotencyConflict · DuplicateJob
     │   └── PartlySubmitted
@@ -119,6 +119,11 @@ class TopologyMismatch(ConfigurationError):
     without loss."""
 
 
+class PrioritiesUnsupported(ConfigurationError):
+    """RabbitMQ {version} has no priorities in quorum queues: use RabbitMQ 4.0 or newer, or classic queues
+    (WARRENER_QUEUE_TYPE=classic), or leave WARRENER_MAX_PRIORITY at 0."""
+
+
 class BrokerRefusedLogin(ConfigurationError):
     """RabbitMQ at {url} refused the login: {reason}. Check user, password and virtual host in
     WARRENER_AMQP_URL."""
@@ -146,6 +151,11 @@ class UnknownTask(SubmissionError):
 
 class InvalidDelay(SubmissionError):
     """The delay of {seconds} s is not possible: it must be between 0 and {limit} s."""
+
+
+class InvalidPriority(SubmissionError):
+    """The priority {priority} is not possible: it must be between 0 and {limit}, the WARRENER_MAX_PRIORITY
+    of this process (with 0, jobs have none)."""
 
 
 class PayloadTooLarge(SubmissionError):

@@ -23,6 +23,8 @@ BAD_SIGNATURE = "bad_signature"
 UNREADABLE = "unreadable"
 """The content type of a message whose properties could not be decoded (see reading.py)."""
 
+HIGHEST_PRIORITY = 255
+"""An octet in AMQP."""
 LONGEST_KEY = 128
 """Characters of a concurrency key."""
 
@@ -48,6 +50,8 @@ class Message:
     """From then on no attempt of it begins."""
     concurrency_key: str | None = None
     """What a limit per key counts by."""
+    priority: int | None = None
+    """Among those that wait in its queue; higher ones come first."""
     foreign: bool = False
     """True if it came without our headers: no producer of ours records it."""
     extra: Headers = field(default_factory=dict)
@@ -99,7 +103,16 @@ class Seal(Protocol):
         """What was found in that queue, or a Malformed if its signature is not valid there."""
 
 
-OWN = ("attempt", "generation", "due", "parks", "waiting_since", "expires", "concurrency_key")
+OWN = (
+    "attempt",
+    "generation",
+    "due",
+    "parks",
+    "waiting_since",
+    "expires",
+    "concurrency_key",
+    "priority",
+)
 
 
 def encode(message: Message, message_id: str | None = None) -> spec.Basic.Properties:
@@ -120,12 +133,15 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
         headers["expires"] = to_ms(message.expires)
     if message.concurrency_key is not None:
         headers["concurrency_key"] = message.concurrency_key
+    if message.priority is not None:
+        headers["priority"] = message.priority
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
         message_id=message_id or uuid.uuid4().hex,
         correlation_id=message.job_id,
         message_type=message.task,
+        priority=message.priority,
         timestamp=datetime.fromtimestamp(message.created, UTC),
         headers=headers,
     )
@@ -153,6 +169,9 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         waiting_since=_from_ms(headers.get("waiting_since")),
         expires=_from_ms(headers.get("expires")),
         concurrency_key=headers.get("concurrency_key"),
+        # The header outlives the delay ladder; other clients know the property alone, and 0 is what some
+        # of them always set.
+        priority=headers.get("priority", properties.priority or None),
         foreign="attempt" not in headers,
         extra=_extra(headers),
     )
@@ -202,6 +221,9 @@ def _header_fault(headers: Headers) -> str | None:
         value = headers.get(name)
         if value is not None and not (type(value) is int and 0 <= value < FAR_FUTURE_MS):
             return f"header {name!r} is {value!r} instead of Unix milliseconds"
+    priority = headers.get("priority", 0)
+    if type(priority) is not int or not 0 <= priority <= HIGHEST_PRIORITY:
+        return f"header 'priority' is {priority!r} instead of a number from 0 to {HIGHEST_PRIORITY}"
     key = headers.get("concurrency_key", "-")
     if not (isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY):
         return f"header 'concurrency_key' is no text of 1 to {LONGEST_KEY} characters"

@@ -28,6 +28,7 @@ from .errors import (
 )
 from .lanes import Lanes
 from .messages import Message, Seal, encode
+from .priorities import check_broker, may_climb, version_of
 from .settings import Settings
 
 IN_FLIGHT = 1000
@@ -95,11 +96,15 @@ class Publisher:
         self._known = set(self._own) if settings.declare else set()
         self._exchanges: set[str] = set()
         self._learning = asyncio.Lock()
+        self._climbs = True
         self._link = Link(settings, name, self._declare)
         self._asking = asyncio.Lock()
         self._questions = Link(settings, f"{name} (questions)", _nothing)
 
     async def _declare(self, channel: Channel) -> None:
+        version = version_of(channel.connection.server_properties)
+        check_broker(self._settings, version)
+        self._climbs = may_climb(self._settings, version)
         if self._settings.declare:
             stages = [topology.stage(self._settings, queue) for queue in self._own]
             await topology.declare(channel, [topology.shared(self._settings), *stages])
@@ -126,7 +131,7 @@ class Publisher:
                     message.body,
                     exchange=exchange,
                     routing_key=key,
-                    properties=encode(self._sealed(outgoing)),
+                    properties=self._properties(outgoing),
                     mandatory=True,
                     # The confirm says more than a drained socket, and waiting for the drain would
                     # let only one publish at a time through the channel's lock.
@@ -167,6 +172,13 @@ class Publisher:
         if outgoing.dead:
             return self._names.dead, outgoing.queue
         return topology.route(self._names, outgoing.queue, outgoing.delay)
+
+    def _properties(self, outgoing: Outgoing) -> spec.Basic.Properties:
+        found = encode(self._sealed(outgoing))
+        if outgoing.dead or (outgoing.delay > 0 and not self._climbs):
+            # The header keeps it: letters stay in their order, and delays each to itself.
+            found.priority = None
+        return found
 
     def _sealed(self, outgoing: Outgoing) -> Message:
         message, queue = outgoing.message, outgoing.queue

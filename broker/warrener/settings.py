@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     nothing is signed."""
     default_queue: str = Field("default", min_length=1)
     queue_type: Literal["quorum", "classic"] = "quorum"
+    max_priority: int = Field(0, ge=0, le=31)
+    """The highest priority that a job can have; 0: jobs have none. Quorum queues have them from RabbitMQ
+    4.0 on (0 to 4 and above as two levels, all of them from 4.3 on); classic ones are declared with it."""
     declare: bool = True
     """False on brokers where an operator declares the topology ahead."""
 

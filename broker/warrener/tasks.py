@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
 from .calls import CallSchema
 from .errors import ConfigurationError
@@ -36,6 +36,8 @@ class Options:
     """Seconds from the submission, or a timezone-aware time."""
     concurrency_key: str | None = None
     """What the task's Limits count by, instead of the parameter that they name."""
+    priority: int | None = None
+    """From 0 to WARRENER_MAX_PRIORITY; higher ones come first."""
 
     def __post_init__(self) -> None:
         if isinstance(self.expires, datetime):
@@ -66,6 +68,19 @@ class Options:
         return Options(**{**mine, **wins})
 
 
+class Choices(TypedDict, total=False):
+    """Options as keywords."""
+
+    queue: str | None
+    countdown: float | None
+    eta: datetime | None
+    id: str | None
+    idempotency_key: str | None
+    expires: float | datetime | None
+    concurrency_key: str | None
+    priority: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
     """What @app.task(...) sets. Seconds."""
@@ -86,6 +101,8 @@ class TaskSettings:
     """What all workers together may do at most with its jobs."""
     unique: Unique | None = None
     """Of jobs with the same key, only one waits or runs."""
+    priority: int | None = None
+    """Of its jobs that are given no other."""
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "soft_time_limit"):
@@ -116,20 +133,9 @@ class Signature(Generic[R]):
     kwargs: dict[str, Any]
     chosen: Options = Options()
 
-    def options(
-        self,
-        *,
-        queue: str | None = None,
-        countdown: float | None = None,
-        eta: datetime | None = None,
-        id: str | None = None,
-        idempotency_key: str | None = None,
-        expires: float | datetime | None = None,
-        concurrency_key: str | None = None,
-    ) -> Signature[R]:
+    def options(self, **chosen: Unpack[Choices]) -> Signature[R]:
         """The same call with these options added to its own; see Task.options."""
-        added = Options(queue, countdown, eta, id, idempotency_key, expires, concurrency_key)
-        return replace(self, chosen=self.chosen.with_(added))
+        return replace(self, chosen=self.chosen.with_(Options(**chosen)))
 
     async def send(self) -> JobHandle[R]:
         """Submit it; see Task.send."""
@@ -164,27 +170,17 @@ class Task(Generic[P, R]):
         """Call the function itself, here and now, a Job included if it takes one."""
         return self.function(*args, **kwargs)
 
-    def options(
-        self,
-        *,
-        queue: str | None = None,
-        countdown: float | None = None,
-        eta: datetime | None = None,
-        id: str | None = None,
-        idempotency_key: str | None = None,
-        expires: float | datetime | None = None,
-        concurrency_key: str | None = None,
-    ) -> Task[P, R]:
+    def options(self, **chosen: Unpack[Choices]) -> Task[P, R]:
         """The same task with these options, added to its own, for what is sent through it.
 
         `countdown` in seconds or `eta` delay the job; `id` names it, and one id runs once;
         `idempotency_key` derives the id, so that sending again gives the same job; from `expires` on, in
         seconds or a time, no attempt of it begins; `concurrency_key` is what the task's limits per key
-        count by. Raises ConfigurationError for a naive eta.
+        count by; of jobs that wait, those of a higher `priority` come first. Raises ConfigurationError for
+        a naive eta.
         """
         bound = copy.copy(self)
-        added = Options(queue, countdown, eta, id, idempotency_key, expires, concurrency_key)
-        bound._options = self._options.with_(added)
+        bound._options = self._options.with_(Options(**chosen))
         return bound
 
     def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
@@ -194,10 +190,10 @@ class Task(Generic[P, R]):
     async def send(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Submit a job; returns once the broker has it safely.
 
-        Raises InvalidArguments, PayloadTooLarge, InvalidDelay, JobIdError, IdempotencyKeyError,
-        IdempotencyConflict,
-        QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout, BrokerUnavailable; with an
-        idempotency key also StoreUnavailable. `may_arrive` on the error says whether the job may run
+        Raises InvalidArguments, PayloadTooLarge, InvalidDelay, InvalidPriority, JobIdError,
+        IdempotencyKeyError, IdempotencyConflict, DuplicateJob, QueueNotFound, ExchangeNotFound,
+        PublishRefused, PublishTimeout, BrokerUnavailable; where the task is unique, or with an
+        idempotency key, also StoreUnavailable. `may_arrive` on the error says whether the job may run
         all the same.
         """
         return await self.app.submit(self.s(*args, **kwargs))

@@ -154,6 +154,8 @@ def stage(settings: Settings, queue: str) -> Topology:
     """What one work queue needs. Its dead queue comes first: nothing dies before it can be kept."""
     names = Names(settings.namespace)
     work = {**_handing_on(settings, names.undelivered), **_limits(settings)}
+    if settings.max_priority and settings.queue_type == "classic":
+        work["x-max-priority"] = settings.max_priority
     return grave(settings, queue) + Topology(
         exchanges=(),
         queues=(Queue(queue, work),),

@@ -347,7 +347,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         ("pause", _NOWHERE),
     ),
     "a concurrency key for a task without a limit per key": Provocation(
-        with_options(concurrency_key="ada")
+        with_options(concurrency_key="ada"),
+        post(**JOB, concurrency_key="ada"),
+        submit("shop.add", "a=1", "--concurrency-key", "ada"),
     ),
     "a concurrency key that is too long": Provocation(with_options(concurrency_key=_LONG)),
     "a second job that must be the only one": Provocation(
@@ -361,6 +363,11 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         replace(
             post(task="shop.clean", kwargs={"room": "hall"}), headers={"Idempotency-Key": "hall"}
         ),
+    ),
+    "a priority where there are none": Provocation(
+        with_options(priority=5),
+        post(**JOB, priority=5),
+        submit("shop.add", "a=1", "--priority", "5"),
     ),
     "an eta that is no time": Provocation(
         http=post(**JOB, eta="tomorrow"), cli=submit("shop.add", "a=1", "--eta", "tomorrow")

@@ -142,6 +142,13 @@ async def alone_briefly(name: str) -> str:
     return name
 
 
+@app.task(priority=7)
+async def urgent(name: str) -> str:
+    """Comes before others, where there are priorities."""
+    note("start", name)
+    return name
+
+
 @app.task
 def wait_plain(name: str, gate: str) -> str:
     """The same in a thread."""

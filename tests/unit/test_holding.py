@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from warrener.priorities import version_of
 from warrener.retry import NEVER
 from warrener.settings import Settings
-from warrener_workers.holding import Holding, consumer_arguments, holdings, version_of
+from warrener_workers.holding import Holding, consumer_arguments, holdings
 from warrener_workers.registry import TaskSpec
 
 SETTINGS = Settings(neighbour_grace=5.0)

@@ -1,11 +1,12 @@
 """Options of a task and of a call: each call of options() adds to those before it."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
 
 from warrener import ConfigurationError, Warrener
-from warrener.tasks import Options
+from warrener.tasks import Choices, Options
 
 app = Warrener()
 ETA = datetime(2030, 1, 1, tzinfo=UTC)
@@ -37,3 +38,7 @@ def test_two_times_at_once_are_refused() -> None:
         mail.options(countdown=5, eta=ETA)
     with pytest.raises(ConfigurationError, match="time zone"):
         mail.s().options(eta=datetime(2030, 1, 1))
+
+
+def test_every_option_can_be_chosen() -> None:
+    assert list(Choices.__annotations__) == [field.name for field in fields(Options)]

@@ -20,11 +20,12 @@ from warrener.connection import LOST, Nodes, open_channel
 from warrener.dead_letters import is_letter
 from warrener.errors import BrokerUnavailable, ConsumingLost, QueueNotFound
 from warrener.messages import Foreign, Malformed, Message, Seal, decode
+from warrener.priorities import check_broker, version_of
 from warrener.settings import Settings
 
 from . import undelivered
 from .deliveries import Delivery
-from .holding import Holding, consumer_arguments, version_of, warn_of
+from .holding import Holding, consumer_arguments, warn_of
 from .watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Consumer:
             raise BrokerUnavailable(url=self._settings.shown_amqp_url, reason=error) from error
 
     async def _consume(self, channel: Channel) -> None:
+        check_broker(self._settings, self._version)
         if self._settings.declare:
             stages = [topology.stage(self._settings, q) for q in self._queues.values()]
             await topology.declare(channel, [topology.shared(self._settings), *stages])

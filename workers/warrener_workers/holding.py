@@ -57,14 +57,6 @@ def holdings(
     return longest
 
 
-def version_of(server_properties: Mapping[str, Any]) -> tuple[int, ...]:
-    """The broker's version, such as (3, 10); empty if it does not say."""
-    said = server_properties.get("version", "")
-    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-    parts = text.split(".")[:2]
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
-
-
 def consumer_arguments(
     holding: Holding | None, version: tuple[int, ...], settings: Settings
 ) -> dict[str, Any]:

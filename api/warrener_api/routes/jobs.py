@@ -141,6 +141,8 @@ def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[
         eta=wanted.eta,
         idempotency_key=key,
         expires=wanted.expires,
+        priority=wanted.priority,
+        concurrency_key=wanted.concurrency_key,
     )
     return Signature(app, wanted.task, (), call.arguments, options)
 

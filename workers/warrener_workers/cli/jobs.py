@@ -68,6 +68,12 @@ def submit(
     expires: Annotated[
         float | None, typer.Option(help="Seconds after which it no longer begins.")
     ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="Higher ones come first, where the app has priorities.")
+    ] = None,
+    concurrency_key: Annotated[
+        str | None, typer.Option(help="What the task's limits per key count by.")
+    ] = None,
     id: Annotated[str | None, typer.Option(help="The job's id; one id runs once.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for its end and show the result.")
@@ -83,7 +89,15 @@ def submit(
     named: dict[str, Any] = _parsed(kwargs, dict, "object", "--kwargs")
     named |= _named(task, arguments or [])
     due = None if eta is None else _time(eta)
-    options = Options(queue=queue, countdown=countdown, eta=due, id=id, expires=expires)
+    options = Options(
+        queue=queue,
+        countdown=countdown,
+        eta=due,
+        id=id,
+        expires=expires,
+        priority=priority,
+        concurrency_key=concurrency_key,
+    )
 
     async def call(warrener: Warrener, client: Client) -> JobStatus | str:
         if wait:
