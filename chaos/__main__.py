@@ -64,8 +64,10 @@ class Run:
         self._stage = stage
         self._wanted = wanted
         self._start = time.monotonic()
-        self._faults = Faults(stage, wanted.seed, self._say)
         self._crowd = Crowd(wanted.seed, stage.api_url, wanted.rate)
+        self._faults = Faults(
+            stage, wanted.seed, self._say, lambda: stage.loop.call(self._crowd.revoke)
+        )
         self._app: Warrener
 
     def _say(self, text: str) -> None:
@@ -89,10 +91,11 @@ class Run:
         return self._report(judge(evidence), evidence, calm)
 
     def _disturb(self) -> None:
-        for fault in make_plan(self._wanted.seed, self._wanted.minutes):
+        wanted = self._wanted
+        for fault in make_plan(wanted.seed, wanted.minutes, without=wanted.without):
             self._until(self._start + fault.at)
             self._faults.begin(fault)
-        self._until(self._start + self._wanted.minutes * 60)
+        self._until(self._start + wanted.minutes * 60)
 
     def _until(self, then: float) -> None:
         while True:
@@ -147,7 +150,8 @@ class Run:
         records |= zip(others, await self._client.store.statuses(others), strict=True)
         depths = {queue: depth for queue, depth in (await self._depths()).items() if depth}
         letters = [letter for queue in QUEUES for letter in await self._letters(queue)]
-        return Evidence(frozenset(self._crowd.accepted), records, executions, letters, depths)
+        accepted = frozenset(self._crowd.accepted)
+        return Evidence(accepted, records, executions, letters, depths, self._crowd.revoked)
 
     @property
     def _client(self) -> Client:
@@ -181,6 +185,8 @@ class Run:
         rows: dict[str, object] = {
             "accepted jobs": len(evidence.accepted),
             "submissions refused": self._crowd.refused,
+            "revoked while they waited": len(self._crowd.revoked),
+            "runs asked to end": self._crowd.asked,
             "jobs known": len(evidence.records),
             **{f"  {state}": count for state, count in sorted(states.items())},
             "runs": len(evidence.executions),

@@ -1,9 +1,11 @@
-"""The crowd: submitters through HTTP and Python, who remember what was accepted."""
+"""The crowd: submitters through HTTP and Python, who remember what was accepted, and revoke some of it."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,6 +35,13 @@ class Crowd:
     def __init__(self, seed: int, api_url: str, rate: float) -> None:
         self.accepted: set[str] = set()
         self.refused = 0
+        self.revoked: dict[str, float] = {}
+        """When each job was known to be revoked: the answer said that it waited, and will not run."""
+        self.asked = 0
+        """Runs that were asked to end."""
+        self._recent: deque[str] = deque(maxlen=40)
+        self._delayed: deque[str] = deque(maxlen=15)
+        self._revoking: set[asyncio.Task[None]] = set()
         self._chance = random.Random(seed)
         self._api_url = api_url
         self._rate = rate
@@ -55,23 +64,44 @@ class Crowd:
                 if not by_http:
                     one.close()
                     one = self._by_python(app, name, arguments, countdown)
-                task = asyncio.create_task(self._counted(one))
+                task = asyncio.create_task(self._counted(one, countdown))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
                 await asyncio.sleep(self._chance.expovariate(self._rate))
-            await asyncio.gather(*under_way)
+            await asyncio.gather(*under_way, *self._revoking)
+
+    def revoke(self) -> None:
+        """Revoke some of the last jobs, whatever has become of them, and of those that wait for their time;
+        to be called on the loop."""
+        for jobs, count in ((self._recent, 6), (self._delayed, 3)):
+            for job_id in self._chance.sample(sorted(jobs), min(count, len(jobs))):
+                task = asyncio.create_task(self._revoke(job_id))
+                self._revoking.add(task)
+                task.add_done_callback(self._revoking.discard)
+
+    async def _revoke(self, job_id: str) -> None:
+        how = {"terminate": str(self._chance.random() < 0.5).lower()}
+        try:
+            async with httpx.AsyncClient(base_url=self._api_url, timeout=30) as http:
+                answer = await http.delete(f"/jobs/{job_id}", params=how)
+        except httpx.HTTPError:
+            return
+        if answer.status_code == httpx.codes.OK:
+            self.revoked[job_id] = time.time()
+        self.asked += answer.status_code == httpx.codes.ACCEPTED
 
     def _draw(self) -> tuple[str, dict[str, Any], float]:
         [(name, _, draw)] = self._chance.choices(MIX, [weight for _, weight, _ in MIX])
         countdown = round(self._chance.uniform(0.1, 5), 1) if self._chance.random() < 0.1 else 0.0
         return f"chaos.tasks.{name}", draw(self._chance), countdown
 
-    async def _counted(self, submission: Awaitable[str | None]) -> None:
+    async def _counted(self, submission: Awaitable[str | None], countdown: float) -> None:
         job_id = await submission
         if job_id is None:
             self.refused += 1
         else:
             self.accepted.add(job_id)
+            (self._delayed if countdown else self._recent).append(job_id)
 
     async def _by_python(
         self, app: Warrener, name: str, arguments: dict[str, Any], countdown: float

@@ -1,5 +1,8 @@
 """`python -m chaos.entry …`: the `warrener` command, with a rule of the protocol switched off if CHAOS_FLAW
-names one: so it is seen that a run of chaos can fail."""
+names one: so it is seen that a run of chaos can fail.
+
+What a rule guards is a moment between two steps. With any of FLAWS these moments last for seconds, so that
+it takes no luck to fall into one; with "none" they do and every rule is on, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,43 +11,46 @@ import hashlib
 import os
 from typing import Any
 
-FLAWS = ("owed", "generations")
+FLAWS = ("owed", "generations", "none")
 """Rule 1: what an ended attempt owes is not published by its redelivery. Rule 2: claims look at the state
 before they compare generations."""
+MOMENT = 3.0
+"""Seconds."""
+
+
+def widen_moments() -> None:
+    """Between an attempt's end in the store and the publish of what it owes, and between the publish of a
+    replay and its record."""
+    from warrener.store import Store
+    from warrener_workers.debts import Debts
+
+    pay, apply = Debts.pay, Store.apply
+
+    async def pay_late(self: Debts, debts: Any) -> None:
+        await asyncio.sleep(MOMENT)
+        await pay(self, debts)
+
+    async def apply_late(self: Store, moves: Any) -> Any:
+        if any(move.script == "replay" for move in moves):
+            await asyncio.sleep(MOMENT)
+        return await apply(self, moves)
+
+    Debts.pay = pay_late  # type: ignore[method-assign]
+    Store.apply = apply_late  # type: ignore[method-assign, assignment]
 
 
 def switch_off(flaw: str) -> None:
     """Break this rule, in this process."""
     if flaw == "owed":
-        from warrener_workers.debts import Debts
         from warrener_workers.settlement import Settlement
-
-        pay = Debts.pay
-
-        async def late(self: Debts, debts: Any) -> None:
-            # The moment between the two steps, long enough for faults to fall into it.
-            await asyncio.sleep(3)
-            await pay(self, debts)
 
         def forget(self: Settlement, delivery: Any, settled: Any) -> None:
             self.acknowledge(delivery, "it has ended")
 
-        Debts.pay, Settlement.repay = late, forget  # type: ignore[method-assign]
+        Settlement.repay = forget  # type: ignore[method-assign]
     elif flaw == "generations":
-        from collections.abc import Sequence
-
         from warrener import store
-        from warrener.transitions import Reply, Transition
 
-        apply = store.Store.apply
-
-        async def record_late(self: store.Store, moves: Sequence[Transition]) -> list[Reply]:
-            # The moment between a replay's publish and its record, long enough for a worker to claim it.
-            if any(move.script == "replay" for move in moves):
-                await asyncio.sleep(2)
-            return await apply(self, moves)
-
-        store.Store.apply = record_late  # type: ignore[assignment,method-assign]
         text = store._SCRIPTS["claim"]
         right = "if state == 'SUCCESS' or state == 'REVOKED' then"
         wrong = "if state == 'SUCCESS' or state == 'REVOKED' or state == 'FAILURE' then"
@@ -55,7 +61,9 @@ def switch_off(flaw: str) -> None:
 
 
 if __name__ == "__main__":
-    switch_off(os.environ.get("CHAOS_FLAW", ""))
+    if flaw := os.environ.get("CHAOS_FLAW", ""):
+        widen_moments()
+        switch_off(flaw)
     from warrener_workers.cli import main
 
     main()

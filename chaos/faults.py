@@ -22,8 +22,15 @@ from .stage import APP, QUEUES, ROOT, Member, Stage
 class Faults:
     """Begins each fault when its time has come, and ends it when it is over."""
 
-    def __init__(self, stage: Stage, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        seed: int,
+        say: Callable[[str], None],
+        revoke: Callable[[], None],
+    ) -> None:
         self._stage = stage
+        self._revoke = revoke
         self._say = say
         self._chance = random.Random(seed + 1)
         self._begun = ""
@@ -45,6 +52,8 @@ class Faults:
             self._restart(whom, fault.seconds)
         elif kind == "alarm":
             self._alarm(fault.seconds)
+        elif kind == "revoke":
+            self._revoke()
         else:
             self._operate(kind)
 

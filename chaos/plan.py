@@ -24,7 +24,10 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "alarm": (1, 1, 4),
     "replay": (7, 0, 0),
     "purge": (1, 0, 0),
+    "revoke": (5, 0, 0),
 }
+ABOUT = {"owed": ("kill worker",), "generations": ("replay",), "none": ("kill worker", "replay")}
+"""The faults that a rule is there for: with it off nothing else happens, so that it is what fails."""
 EVERYONE = -1
 """As a target: all workers, the API and the submitters."""
 
@@ -48,10 +51,12 @@ class Fault:
         return f"{self.named} for {self.seconds:.1f} s" if self.seconds else self.named
 
 
-def make_plan(seed: int, minutes: float, pause: float = 2.0) -> list[Fault]:
-    """The faults of a run, in order of time, `pause` seconds apart on average."""
+def make_plan(seed: int, minutes: float, pause: float = 2.0, without: str = "") -> list[Fault]:
+    """The faults of a run, in order of time, `pause` seconds apart on average; those that are about the
+    rule that is off, if one is."""
     chance = random.Random(seed)
-    kinds, weights = list(KINDS), [weight for weight, _, _ in KINDS.values()]
+    kinds = list(ABOUT.get(without, KINDS))
+    weights = [KINDS[kind][0] for kind in kinds]
     plan, at = [], 3.0
     while at < minutes * 60 - 5:
         [kind] = chance.choices(kinds, weights)

@@ -35,6 +35,8 @@ class Evidence:
     letters: Sequence[Letter]
     depths: Mapping[str, int]
     """Messages left in every queue but the dead ones."""
+    revoked: Mapping[str, float] = field(default_factory=dict)
+    """The Unix time by which each of these was revoked while it waited."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,8 @@ def judge(evidence: Evidence) -> Verdict:
         if record.state is State.FAILURE and job_id not in dead:
             verdict.lost.append(f"{job_id}: FAILURE, and no letter in its dead queue")
         verdict.rerun += _ran_again(record, by_job[job_id])
+        if (revoked := evidence.revoked.get(job_id)) is not None:
+            verdict.rerun += _ran_though_revoked(record, revoked, by_job[job_id])
         verdict.overlapped += _overlaps(job_id, by_job[job_id])
     verdict.other += _unreadable(evidence.letters)
     verdict.other += [f"{count} message(s) left in {q}" for q, count in evidence.depths.items()]
@@ -82,6 +86,19 @@ def _ran_again(record: JobStatus, executions: Iterable[Execution]) -> list[str]:
         for execution in executions
         if execution.began_at > record.finished
     ]
+
+
+def _ran_though_revoked(
+    record: JobStatus, revoked: float, executions: Iterable[Execution]
+) -> list[str]:
+    found = [
+        f"{record.id}: revoked by {revoked:.3f}, started at {execution.began_at:.3f}"
+        for execution in executions
+        if execution.began_at > revoked
+    ]
+    if record.state is not State.REVOKED:
+        found.append(f"{record.id}: revoked by {revoked:.3f}, and now {record.state}")
+    return found
 
 
 def _overlaps(job_id: str, executions: Iterable[Execution]) -> list[str]:

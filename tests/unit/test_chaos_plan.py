@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.plan import EVERYONE, KINDS, WORKERS, make_plan
+from chaos.entry import FLAWS
+from chaos.plan import ABOUT, EVERYONE, KINDS, WORKERS, make_plan
 
 seeds = st.integers(0, 2**32)
 minutes = st.floats(0.2, 5)
@@ -37,6 +38,13 @@ def test_each_fault_has_a_kind_a_length_and_somebody_whom_it_can_hit(seed: int) 
 
 def test_a_long_run_has_every_kind() -> None:
     assert {fault.kind for fault in make_plan(1, 30)} == KINDS.keys()
+
+
+@given(seeds)
+def test_with_a_rule_off_nothing_happens_but_what_the_rule_is_there_for(seed: int) -> None:
+    plan = make_plan(seed, 0.5, without="generations")
+    assert {fault.kind for fault in plan} <= {"replay"}
+    assert ABOUT.keys() == set(FLAWS)
 
 
 @pytest.mark.parametrize("minutes", [0, 0.1])

@@ -73,6 +73,19 @@ def test_a_start_after_success_is_a_rerun() -> None:
     assert found.overlapped == []
 
 
+def test_a_start_after_its_revocation_is_a_rerun() -> None:
+    # A run that had ended before, such as a first attempt, is none.
+    records = {**CLEAN.records, "a": record(State.REVOKED)}
+    assert verdict(records=records, revoked={"a": 100.5}).ok
+    found = verdict(records=records, revoked={"a": 99.5})
+    assert found.rerun == ["a: revoked by 99.500, started at 100.000"]
+
+
+def test_what_was_revoked_stays_revoked() -> None:
+    found = verdict(revoked={"a": 200.0})
+    assert found.rerun == ["a: revoked by 200.000, and now SUCCESS"]
+
+
 def test_a_start_after_a_failure_is_none() -> None:
     again = run(generation=1, began=20.0, began_at=120.0, ended=21.0)
     records = {**CLEAN.records, "a": record(State.FAILURE)}

@@ -320,3 +320,14 @@ async def test_an_attempt_that_is_too_late_is_revoked_when_it_is_claimed(store: 
     assert status
     assert (status.state, status.reason) == (State.REVOKED, "expired")
     assert await ttl(store) > 0
+
+
+@pytest.mark.parametrize("start", ["SCHEDULED", "RETRY"])
+async def test_a_revoked_record_outlives_the_message_that_waits_for_its_time(
+    store: Store, start: str
+) -> None:
+    # Asked far ahead of its time, 30.0: the message comes when the usual lifetime is over.
+    await WAYS[start](store)
+    early = transitions.ask_revoke(JOB, 30.0 - 5000.0, "enough", TTLS[1], terminate=False)
+    assert await do(store, early) == [b"revoked"]
+    assert 5000 < await ttl(store) <= 5000 + TTLS[1]
