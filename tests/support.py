@@ -17,7 +17,7 @@ from pathlib import Path
 
 from warrener.settings import Settings
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened counts as not happening."""
 
 
