@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from warrener import Warrener
 
@@ -32,10 +33,13 @@ def router(app: Warrener, *, protected: bool = True) -> APIRouter:
 
     guards = [Depends(Gate(app).admit)] if protected else []
     refusals = problems_with(401, 403) if protected else {}
-    whole = APIRouter(lifespan=lifespan, dependencies=guards, responses=refusals)
-    for part in (jobs, queues, dead_letters, health):
-        whole.include_router(part.routes(app))
-    whole.include_router(pages(app))
+    guarded = APIRouter(dependencies=guards, responses=refusals)
+    for part in (jobs, queues, dead_letters):
+        guarded.include_router(part.routes(app))
+    guarded.include_router(pages(app))
+    whole = APIRouter(lifespan=lifespan)
+    whole.include_router(guarded)
+    whole.include_router(health.routes(app))
     return whole
 
 
@@ -66,4 +70,21 @@ async def _no_such_call(request: Request, error: Exception) -> Response:
     """The problem for a path or a method that no route has."""
     problem = problem_of(error)
     problem.detail = f"{request.method} {request.url.path} is no call of this API: see its /docs."
-    return response_of(problem, error)
+    response = response_of(problem, error)
+    if response.status_code == 405:
+        # RFC 9110 §15.5.6: all methods. Starlette names those of the first route that has this path.
+        response.headers["Allow"] = ", ".join(_methods(request))
+    return response
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that this path has."""
+    routes = request.app.router.routes
+    asked = [
+        {**request.scope, "method": name} for name in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    ]
+    return [
+        one["method"]
+        for one in asked
+        if any(route.matches(one)[0] is Match.FULL for route in routes)
+    ]

@@ -24,8 +24,8 @@ MEMORY = 5.0
 """Seconds for which what the store said of keys is believed: so long a revoked one may still work, and an
 API without keys stays open to this machine once there is one."""
 
-FOR_ANYONE = frozenset({"is_alive", "is_ready", "sign_in", "signing_in", "asset"})
-"""Routes, by name, that probes call, and those that lead in."""
+FOR_ANYONE = frozenset({"sign_in", "signing_in", "asset"})
+"""Routes, by name, that lead in. Those that probes call do not come here."""
 OF_ROLES = {
     "submit_job": (Role.SUBMIT,),
     "get_job": (Role.SUBMIT, Role.READ),
