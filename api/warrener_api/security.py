@@ -29,6 +29,7 @@ FOR_ANYONE = frozenset({"sign_in", "signing_in", "asset"})
 OF_ROLES = {
     "submit_job": (Role.SUBMIT,),
     "get_job": (Role.SUBMIT, Role.READ),
+    "follow_job": (Role.SUBMIT, Role.READ),
     "openapi": (Role.SUBMIT, Role.READ),
     "sign_out": (Role.SUBMIT, Role.READ),
 }

@@ -20,6 +20,7 @@ from .errors import (
     StoreUnavailable,
     WarrenerError,
 )
+from .events import Announcer
 from .lists import Lists
 from .messages import Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
@@ -147,6 +148,8 @@ class Client:
         )
         self.store = store or Store(settings, open_client(settings), clock)
         self.store.attach(Lists(settings.namespace))
+        self._announcer = Announcer(settings.namespace, self.store, clock)
+        self.store.attach(self._announcer)
         self.catalogue = Catalogue(settings, self.store)
         self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
@@ -272,5 +275,6 @@ class Client:
     async def close(self) -> None:
         """Close the connections."""
         await self._waiter.close()
+        await self._announcer.close()
         await self.publisher.close()
         await self.store.close()

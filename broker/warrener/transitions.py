@@ -227,6 +227,6 @@ def replay(message: Message, queue: str) -> Transition:
     return Transition("replay", message.job_id, arguments, about=(message, queue))
 
 
-def progress(job_id: str, token: str, report: bytes) -> Transition:
+def progress(job_id: str, token: str, report: bytes, about: Subject | None = None) -> Transition:
     """How far the run has come."""
-    return Transition("progress", job_id, (token, report))
+    return Transition("progress", job_id, (token, report), about=about)

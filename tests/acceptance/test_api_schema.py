@@ -150,6 +150,8 @@ def test_errors_are_declared_as_the_problems_that_they_are(document: dict[str, A
 def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
     assert sorted(_operations(DOCUMENT)) == [
         "count_dead_letters",
+        "follow_events",
+        "follow_job",
         "get_dead_letter",
         "get_job",
         "group_dead_letters",

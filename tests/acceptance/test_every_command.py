@@ -47,6 +47,7 @@ COMMANDS: dict[str, Exits] = {
     "dead show": Exits(("some-id",), NOT_FOUND, AWAY),
     "dev": Exits((), STARTS, STARTS),
     "doctor": Exits(("--app", APP), PROBLEM, PROBLEM),
+    "events": Exits((), STARTS, AWAY),
     "inspect active": Exits((), 0, AWAY),
     "inspect scheduled": Exits((), 0, AWAY),
     "job": Exits(("some-id",), NOT_FOUND, AWAY),

@@ -74,7 +74,9 @@ class Settlement:
             endings, self._endings = self._endings, []
             reports, self._reports = self._reports, {}
             moves = [
-                transitions.progress(run.message.job_id, run.token, report)
+                transitions.progress(
+                    run.message.job_id, run.token, report, (run.message, run.delivery.queue)
+                )
                 for run, report in reports.items()
             ]
             moves += [ending.move for ending in endings]

@@ -21,7 +21,7 @@ from warrener import (
 from warrener.imports import users_traceback
 
 from ..children import PoolBroken
-from . import api, dead, dev, dev_file, doctor, flow, jobs, keys, listing, queues, worker
+from . import api, dead, dev, dev_file, doctor, flow, following, jobs, keys, listing, queues, worker
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -59,6 +59,7 @@ app.command("dev")(dev.dev)
 app.command("submit")(jobs.submit)
 app.command("job")(jobs.job)
 app.command("revoke")(jobs.revoke)
+app.command("events")(following.events)
 app.command("status")(jobs.status)
 app.add_typer(listing.commands, name="jobs")
 jobs.inspect.command("scheduled")(listing.scheduled)

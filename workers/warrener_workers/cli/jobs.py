@@ -26,6 +26,7 @@ from warrener.json_text import OutOfRange, read_json
 from warrener.presence import Presence, PresenceBoard
 from warrener.tasks import Options, Signature
 
+from .following import shown, watch
 from .options import (
     AppPath,
     Json,
@@ -106,10 +107,7 @@ def submit(
         job_id = (await warrener.submit(_signature(warrener, task, positional, named, options))).id
         if not wait:
             return job_id
-        status = await client.wait(job_id, timeout)
-        if status is None:
-            raise JobNotFound(job_id=job_id)
-        return status
+        return await watch(client, job_id, timeout, quiet=True)
 
     answer = with_client(app, call)
     if isinstance(answer, str):
@@ -171,11 +169,16 @@ def _value(task: str, name: str, text: str) -> Any:
 def job(
     id: Annotated[str, typer.Argument(help="The job's id.")],
     app: OptionalApp = "",
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Follow it to its end, with a bar for its progress.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show one job."""
 
     async def call(_: Warrener, client: Client) -> JobStatus:
+        if watching:
+            return await watch(client, id)
         status = await client.status(id)
         if status is None:
             raise JobNotFound(job_id=id)
@@ -236,7 +239,7 @@ def _show(status: JobStatus, json: bool) -> None:
         ("due", moment(status.due)),
         ("started", moment(status.started)),
         ("finished", moment(status.finished)),
-        ("progress", status.progress and to_json(status.progress).decode()),
+        ("progress", status.progress and shown(status.progress)),
         ("revoked because", status.reason),
         ("waits for", status.waits_for),
         ("error", status.error and f"{status.error.type}: {status.error.message}"),
