@@ -11,6 +11,7 @@ from warrener import AppImportError
 from warrener.app import load_app
 
 from .app import create_app
+from .ending import notice
 
 
 def app() -> FastAPI:
@@ -18,5 +19,6 @@ def app() -> FastAPI:
     path = os.environ.get("WARRENER_APP", "")
     if not path:
         raise AppImportError(path=path, reason="WARRENER_APP is not set")
+    notice()
     protected = not os.environ.get("WARRENER_UNPROTECTED")
     return create_app(load_app(path), protected=protected)

@@ -322,6 +322,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a cursor of jobs that is none": Provocation(
         http=Request("GET", "/jobs?cursor=next"), cli=("jobs", "list", "--cursor", "next")
     ),
+    "a place in the events that is none": Provocation(
+        http=Request("GET", "/events", headers={"Last-Event-ID": "now"})
+    ),
     "a state that does not exist": Provocation(
         http=Request("GET", "/jobs?state=DONE"), cli=("jobs", "list", "--state", "done")
     ),

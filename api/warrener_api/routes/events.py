@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from warrener.ids import is_job_id
 
 from ..answering import promptly, route_class
 from ..clients import client_of
+from ..ending import ending
 from ..job_schemas import ListedJob
 from ..openapi import operation_ids
 from ..problems import problems_with
@@ -114,9 +114,8 @@ async def _kept_alive(lines: AsyncIterator[str]) -> AsyncIterator[str]:
             if text or time.monotonic() - said > ALIVE:
                 said = time.monotonic()
                 yield text or ": still here\n\n"
-    except asyncio.CancelledError:
-        # The server stops, or the client has gone: an end like any other, without a traceback.
-        return
+            if ending.is_set():
+                return
     except (StoreUnavailable, JobNotFound) as error:
         yield event("error", {"detail": str(error)})
 

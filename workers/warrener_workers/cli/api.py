@@ -16,8 +16,6 @@ from .options import AppPath, LogLevel
 
 LACKS_PACKAGES = "the API needs more packages: pip install 'warrener[api]'"
 EXIT_NOT_STARTED = 3
-GRACE = 5
-"""Seconds that calls get to end once the server shall stop: streams of events have no end of their own."""
 
 
 def api(
@@ -70,12 +68,7 @@ def _serve(host: str, port: int, log_level: str) -> None:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listening.getsockname()[1]}/docs"
         typer.echo(f"the API answers on {address} until Ctrl-C", err=True)
-    config = uvicorn.Config(
-        "warrener_api.serve:app",
-        log_level=log_level,
-        factory=True,
-        timeout_graceful_shutdown=GRACE,
-    )
+    config = uvicorn.Config("warrener_api.serve:app", log_level=log_level, factory=True)
     server = uvicorn.Server(config)
     with listening, suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
