@@ -1,6 +1,7 @@
 """Warrener: Python functions in the background, on RabbitMQ. The public names."""
 
 from .app import Warrener
+from .canvas import Chain, Group, chain, chord, group
 from .errors import (
     ApiKeyNotFound,
     AppImportError,
@@ -48,6 +49,10 @@ from .errors import (
     WarrenerError,
     WorkerLost,
     WorkerNameTaken,
+    WorkflowFailed,
+    WorkflowNotFound,
+    WorkflowRevoked,
+    WorkflowTimeout,
 )
 from .handles import JobHandle
 from .job import Job
@@ -59,12 +64,14 @@ from .settings import Settings
 from .states import State
 from .tasks import Signature, Task
 from .uniqueness import Unique
+from .workflow_handles import WorkflowHandle, WorkflowStatus
 
 __all__ = [
     "ApiKeyNotFound",
     "AppImportError",
     "BrokerRefusedLogin",
     "BrokerUnavailable",
+    "Chain",
     "ConfigurationError",
     "ConsumingLost",
     "CursorError",
@@ -72,6 +79,7 @@ __all__ = [
     "DuplicateJob",
     "DuplicateTask",
     "ExchangeNotFound",
+    "Group",
     "IdempotencyConflict",
     "IdempotencyKeyError",
     "InvalidArguments",
@@ -121,4 +129,13 @@ __all__ = [
     "WarrenerError",
     "WorkerLost",
     "WorkerNameTaken",
+    "WorkflowFailed",
+    "WorkflowHandle",
+    "WorkflowNotFound",
+    "WorkflowRevoked",
+    "WorkflowStatus",
+    "WorkflowTimeout",
+    "chain",
+    "chord",
+    "group",
 ]

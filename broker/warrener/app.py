@@ -8,9 +8,10 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .calls import encode_unchecked
+from .canvas import Workflow
 from .client import Backend, Client, Submission
 from .decorator import TaskDecorator
 from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
@@ -23,6 +24,10 @@ from .settings import Settings, read_settings
 from .sync import Portal
 from .tasks import Options, Signature, Task, TaskSettings
 from .topology import check_queue_name
+from .workflow_handles import WorkflowHandle
+
+if TYPE_CHECKING:
+    from .workflows import Launcher
 
 R = TypeVar("R")
 
@@ -114,7 +119,7 @@ class Warrener:
 
     async def submit(self, signature: Signature[R]) -> JobHandle[R]:
         """Submit one call; see Task.send."""
-        [answer] = await self._submit_all([await self._submission(signature)])
+        [answer] = await self._submit_all([await self.draft(signature)])
         if isinstance(answer, WarrenerError):
             raise answer
         return self._handle(answer, signature.task)
@@ -127,7 +132,7 @@ class Warrener:
         """Submit many calls at once, much faster than one by one; handles in order. Raises
         PartlySubmitted, which holds the handles of those that were accepted, and before anything is
         sent what Task.send raises for arguments."""
-        submissions = [await self._submission(signature) for signature in signatures]
+        submissions = [await self.draft(signature) for signature in signatures]
         answers = await self._submit_all(submissions)
         faults = {n: a for n, a in enumerate(answers) if isinstance(a, WarrenerError)}
         handles = [
@@ -148,17 +153,34 @@ class Warrener:
         """A handle on a job by its id; its result comes as plain JSON values."""
         return JobHandle(job_id, self.backend, self.portal)
 
-    async def _submission(self, signature: Signature[Any]) -> Submission:
+    async def start(self, flow: Workflow[Any, R]) -> WorkflowHandle[R]:
+        """Submit a workflow; see Workflow.send."""
+        return await self._workflows.start(flow)
+
+    def start_sync(self, flow: Workflow[Any, R]) -> WorkflowHandle[R]:
+        """Submit a workflow from code without an event loop."""
+        return self.portal.run(lambda: self.start(flow), "send_sync()")
+
+    def workflow(self, workflow_id: str) -> WorkflowHandle[Any]:
+        """A handle on a workflow by its id; its result comes as plain JSON values."""
+        return self._workflows.handle(workflow_id)
+
+    @property
+    def _workflows(self) -> Launcher:
+        from .workflows import Launcher  # an optional part
+
+        return Launcher(self)
+
+    async def draft(self, signature: Signature[Any]) -> Submission:
+        """The call as a job to submit. Raises UnknownTask, and what Task.send raises for arguments."""
         options: Options = signature.chosen
         task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
-        queue = options.queue
+        queue = await self.queue_for(signature)
         arguments = signature.kwargs
         if task is not None:
-            queue = self.queue_of(task) if queue is None else queue
             call = task.schema.bind(signature.args, signature.kwargs)
             body, arguments = task.schema.encode(call), call.arguments
         else:
-            queue = await self._queue_by_name(signature.task) if queue is None else queue
             body = encode_unchecked(signature.args, signature.kwargs, signature.task)
         return Submission(
             signature.task,
@@ -173,6 +195,13 @@ class Warrener:
             **uniqueness(task, arguments),
             **_expiry(options),
         )
+
+    async def queue_for(self, signature: Signature[Any]) -> str:
+        """The queue of a call. Raises UnknownTask."""
+        if signature.chosen.queue is not None:
+            return signature.chosen.queue
+        task = self.tasks.get(signature.task)
+        return await self._queue_by_name(signature.task) if task is None else self.queue_of(task)
 
     async def _queue_by_name(self, task: str) -> str:
         queue = await self.backend().queue_of(check_task_name(task))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from . import control, ids, transitions
 from .catalogue import Catalogue
@@ -27,9 +29,11 @@ from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
 from .revoking import ask_revoke
 from .settings import Settings
-from .store import Store, log, open_client
+from .store import Call, Store, log, open_client
 from .uniqueness import UniqueJobs
 from .waiting import Waiter
+
+T = TypeVar("T")
 
 _MOVES = 1000
 """How many records are written in one round trip, which Redis answers as a whole."""
@@ -58,6 +62,8 @@ class Submission:
     unique_for: float = 0.0
     refuse_duplicate: bool = False
     priority: int | None = None
+    workflow: str = ""
+    """Which part of which workflow it is (see Message)."""
 
     def __post_init__(self) -> None:
         ids.check_task_name(self.task)
@@ -203,6 +209,7 @@ class Client:
             expires=submission.end(now),
             concurrency_key=submission.concurrency_key,
             priority=priority,
+            workflow=submission.workflow,
         )
         outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.
@@ -262,11 +269,38 @@ class Client:
         now = self.clock()
         if await ask_revoke(self.store, self.settings, job_id, now, reason, terminate=terminate):
             return True
-        try:
-            await self.publisher.tell_workers(control.look_for_revoked([job_id]))
-        except (BrokerUnavailable, BrokerRefusedLogin) as error:
-            log.info("workers notice by themselves that %s is revoked: %s", job_id, error)
+        await self.look_for_revoked([job_id])
         return False
+
+    async def look_for_revoked(self, job_ids: Sequence[str]) -> None:
+        """Have workers look soon at which of these jobs are revoked, where they can be told."""
+        try:
+            await self.publisher.tell_workers(control.look_for_revoked(job_ids))
+        except (BrokerUnavailable, BrokerRefusedLogin) as error:
+            log.info("workers notice revocations by themselves: %s", error)
+
+    async def call(self, calls: Sequence[Call]) -> list[transitions.Reply]:
+        """See Store.call."""
+        return await self.store.call(calls)
+
+    async def apply(self, moves: Sequence[transitions.Transition]) -> list[transitions.Reply]:
+        """See Store.apply."""
+        return await self.store.apply(moves)
+
+    async def until(
+        self, look: Callable[[], Awaitable[T | None]], name: str, timeout: float | None
+    ) -> T | None:
+        """What `look` finds, as soon as it finds something, or None after `timeout` seconds; asked again
+        after growing pauses. `name` says what is waited for."""
+        try:
+            async with asyncio.timeout(timeout):
+                for pause in itertools.chain((0.02, 0.05, 0.1, 0.2), itertools.repeat(0.5)):
+                    if (found := await look()) is not None:
+                        return found
+                    await asyncio.sleep(pause)
+        except TimeoutError:
+            pass
+        return None
 
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """See Backend.wait. Raises StoreUnavailable."""

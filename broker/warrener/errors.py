@@ -21,7 +21,8 @@ where it is raised, which stay on the error as attributes.
     ├── ApiKeyNotFound
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
-    │   └── JobEnded · WaitInsideJob
+    │   ├── JobEnded · WaitInsideJob
+    │   └── WorkflowNotFound · WorkflowFailed · WorkflowRevoked · WorkflowTimeout
     ├── SyncCallOnLoop
     ├── TimeLimitExceeded · SoftTimeLimitExceeded · WorkerLost
     └── RetryLater                         raised by a task, not by Warrener
@@ -279,6 +280,23 @@ class JobEnded(ResultError):
 class WaitInsideJob(ResultError):
     """A job must not wait for another job's result ({job_id}): with all slots waiting, none is left
     to run what they wait for. Send a follow-up task instead."""
+
+
+class WorkflowNotFound(ResultError):
+    """No workflow {workflow_id} is known: the id is wrong, or it ended so long ago that it has expired."""
+
+
+class WorkflowFailed(ResultError):
+    """Workflow {workflow_id} failed: {cause}. Once the dead letter of what failed is replayed and succeeds,
+    it goes on."""
+
+
+class WorkflowRevoked(ResultError):
+    """Workflow {workflow_id} was revoked."""
+
+
+class WorkflowTimeout(ResultError):
+    """Workflow {workflow_id} had not ended after {seconds} s ({done} of {total} tasks have); it goes on."""
 
 
 class SyncCallOnLoop(WarrenerError):

@@ -6,6 +6,7 @@ decoded outside the process that runs the task.
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ HIGHEST_PRIORITY = 255
 """An octet in AMQP."""
 LONGEST_KEY = 128
 """Characters of a concurrency key."""
+
+PART = re.compile(r"([A-Za-z0-9._:~-]{1,128})/([0-9]{1,9})/([0-9]{1,9})")
+"""A part of a workflow: its id, the number of the node, the round."""
 
 Headers = dict[str, Any]
 
@@ -52,6 +56,8 @@ class Message:
     """What a limit per key counts by."""
     priority: int | None = None
     """Among those that wait in its queue; higher ones come first."""
+    workflow: str = ""
+    """Which part of which workflow it is, as ID/NODE/ROUND; empty for a job of its own."""
     foreign: bool = False
     """True if it came without our headers: no producer of ours records it."""
     extra: Headers = field(default_factory=dict)
@@ -112,6 +118,7 @@ OWN = (
     "expires",
     "concurrency_key",
     "priority",
+    "workflow",
 )
 
 
@@ -135,6 +142,8 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
         headers["concurrency_key"] = message.concurrency_key
     if message.priority is not None:
         headers["priority"] = message.priority
+    if message.workflow:
+        headers["workflow"] = message.workflow
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
@@ -172,6 +181,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         # The header outlives the delay ladder; other clients know the property alone, and 0 is what some
         # of them always set.
         priority=headers.get("priority", properties.priority or None),
+        workflow=headers.get("workflow", ""),
         foreign="attempt" not in headers,
         extra=_extra(headers),
     )
@@ -227,6 +237,9 @@ def _header_fault(headers: Headers) -> str | None:
     key = headers.get("concurrency_key", "-")
     if not (isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY):
         return f"header 'concurrency_key' is no text of 1 to {LONGEST_KEY} characters"
+    part = headers.get("workflow")
+    if part is not None and not (isinstance(part, str) and PART.fullmatch(part)):
+        return f"header 'workflow' is {part!r} instead of ID/NODE/ROUND"
     return None
 
 

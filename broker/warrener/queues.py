@@ -42,8 +42,9 @@ class PurgeReport:
     revoked: int = 0
     dropped: int = 0
     kept: int = 0
-    """Second copies of jobs that run: they may be the only ones to survive their worker. And what is not
-    signed as it must be: it says nothing of the job that it names, and workers dead-letter it."""
+    """Second copies of jobs that run: they may be the only ones to survive their worker. Revoked parts of
+    workflows: workers carry the workflow on. And what is not signed as it must be: it says nothing of the
+    job that it names, and workers dead-letter it."""
 
 
 class Queues:
@@ -127,7 +128,8 @@ class Queues:
                     answer = answers.get(id(job), b"missing")
                     if isinstance(job, Malformed) and job.unsigned is not None:
                         answer = b"unchanged"
-                    if answer == b"unchanged":
+                    member = isinstance(job, Message) and job.workflow
+                    if answer == b"unchanged" or (answer == b"revoked" and member):
                         keep.append(delivered)
                     report.revoked += answer == b"revoked"
                     report.dropped += answer not in (b"revoked", b"unchanged")

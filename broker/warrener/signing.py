@@ -17,6 +17,7 @@ from .settings import Settings
 
 HEADER = "signature"
 VERSION = "warrener-signature-1"
+WORKFLOW_VERSION = "warrener-signature-1w"
 
 
 class Signer:
@@ -76,9 +77,9 @@ class Signer:
 
 def signed_bytes(message: Message, place: str) -> bytes:
     """What a signature covers. The task's name may hold line ends; all other lines do not, and their
-    number is fixed, so that no two messages have the same bytes."""
+    number is fixed by the first, so that no two messages have the same bytes."""
     facts: list[Any] = [
-        VERSION,
+        *([WORKFLOW_VERSION, message.workflow] if message.workflow else [VERSION]),
         place,
         message.job_id,
         message.attempt,

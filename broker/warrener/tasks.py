@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from .calls import CallSchema
+from .canvas import Group, OnError, Starts, Step, group, pieces
 from .errors import ConfigurationError
 from .handles import JobHandle
 from .limits import Limits
@@ -19,6 +20,10 @@ from .topology import LONGEST_WAIT
 from .uniqueness import Unique
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
+A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 
@@ -113,7 +118,7 @@ class TaskSettings:
             raise ConfigurationError(message=f"max_losses={self.max_losses} must not be negative")
 
 
-class Sender(Protocol):
+class Sender(Starts, Protocol):
     """What a task needs of its app."""
 
     async def submit(self, signature: Signature[R]) -> JobHandle[R]:
@@ -124,7 +129,7 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True)
-class Signature(Generic[R]):
+class Signature(Step[Any, R], Generic[R]):
     """A call that has not been made: a value to send now, later, or as part of something larger."""
 
     app: Sender = field(repr=False, compare=False)
@@ -132,6 +137,12 @@ class Signature(Generic[R]):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     chosen: Options = Options()
+    takes_result: bool = True
+    """False if in a workflow it does not take what came before it."""
+
+    def starters(self) -> Iterable[Starts]:
+        """The app of this call."""
+        yield self.app
 
     def options(self, **chosen: Unpack[Choices]) -> Signature[R]:
         """The same call with these options added to its own; see Task.options."""
@@ -144,6 +155,14 @@ class Signature(Generic[R]):
     def send_sync(self) -> JobHandle[R]:
         """Submit it from code without an event loop."""
         return self.app.submit_sync(self)
+
+
+class Takes(Protocol[A_contra, Q, R_co]):
+    """A task with a first argument of this type. A protocol, since mypy finds no types in the Concatenate
+    of a class's parameters."""
+
+    def si(self, first: A_contra, /, *args: Q.args, **kwargs: Q.kwargs) -> Step[Any, R_co]:
+        """See Task.si."""
 
 
 class Task(Generic[P, R]):
@@ -183,9 +202,32 @@ class Task(Generic[P, R]):
         bound._options = self._options.with_(Options(**chosen))
         return bound
 
-    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
-        """This call as a value."""
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+    @overload
+    def s(self: Takes[A, Q, R], *args: Q.args, **kwargs: Q.kwargs) -> Step[A, R]: ...
+    def s(self, *args: Any, **kwargs: Any) -> Any:
+        """This call as a value. In a workflow, the result of what came before it is put before its
+        arguments; a call without its first argument is good for nothing else."""
         return Signature(self.app, self.name, args, kwargs, self._options)
+
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
+        """The same, which does not take the result of what came before it."""
+        return Signature(self.app, self.name, args, kwargs, self._options, takes_result=False)
+
+    def map(
+        self: Takes[A, Q, R], items: Iterable[A], *, on_error: OnError = "fail"
+    ) -> Group[Any, list[R]]:
+        """A group of this task's calls, one for each item."""
+        one: Callable[[A], Step[Any, R]] = cast(Any, self).si
+        return group([one(item) for item in items], on_error=on_error)
+
+    def chunks(
+        self: Takes[list[A], Q, R], items: Iterable[A], size: int, *, on_error: OnError = "fail"
+    ) -> Group[Any, list[R]]:
+        """A group of this task's calls, each with a list of at most `size` of the items."""
+        one: Callable[[list[A]], Step[Any, R]] = cast(Any, self).si
+        return group([one(piece) for piece in pieces(items, size)], on_error=on_error)
 
     async def send(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Submit a job; returns once the broker has it safely.

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel
 
-from warrener import Job, Limits, Retry, RetryLater, Unique, Warrener
+from warrener import Job, Limits, Retry, RetryLater, Unique, Warrener, chord
 
 
 @dataclass
@@ -154,3 +155,25 @@ async def broken_until_repaired(job: Job[Resources]) -> str:
     if job.generation == 0:
         raise RuntimeError("broken")
     return f"repaired in generation {job.generation}"
+
+
+@app.task(queue="shop.fast")
+async def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@app.task(queue="shop.fast")
+async def as_they_are(values: list[Any]) -> list[Any]:
+    return values
+
+
+@app.task(queue="shop.slow", retry=Retry(0))
+async def add_once_repaired(job: Job[Resources], a: int, b: int = 1) -> int:
+    if job.generation == 0:
+        raise RuntimeError(f"{a} is broken")
+    return a + b
+
+
+@app.task(queue="shop.fast")
+async def start_chord(n: int) -> str:
+    return (await chord([add.s(i) for i in range(n)], total.s()).send()).id

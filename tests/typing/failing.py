@@ -1,6 +1,6 @@
 """What mypy and pyright must refuse: just the lines that say so at their end."""
 
-from warrener import Job, Warrener
+from warrener import Job, Warrener, chain, chord, group
 
 
 class Resources:
@@ -143,7 +143,8 @@ async def sending_with_options(page: Page) -> None:
 
 async def signatures(page: Page) -> None:
     """Calls as values are checked where they are made."""
-    analyse.s()  # error
+    await analyse.s().send()  # error
+    analyse.s(deep=1)  # error
     analyse.s("page")  # error
     discover.s("u", deep=True)  # error
     keyword2.s("u", job=None)  # error
@@ -154,3 +155,16 @@ async def signatures(page: Page) -> None:
     await app.send(analyse)  # error
     print(number)
     analyse.s(page)
+
+
+async def workflows(page: Page) -> None:
+    """A step takes what the one before it gives."""
+    discover.s("u") | analyse.s()  # error
+    chain(discover.s("u"), analyse.s())  # error
+    chord([discover.s("u")], analyse.s())  # error
+    group([discover.s("u")], on_error="ignore")  # error
+    analyse.si()  # error
+    analyse.map(["page"])  # error
+    chain(analyse.s(page)).options(countdown=5)  # error
+    words: str = await (await chain(discover.s("u")).send()).result()  # error
+    print(words)

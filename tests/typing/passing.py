@@ -3,7 +3,21 @@
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
-from warrener import Job, JobHandle, JobStatus, Retry, Signature, Task, Warrener
+from warrener import (
+    Chain,
+    Group,
+    Job,
+    JobHandle,
+    JobStatus,
+    Retry,
+    Signature,
+    Task,
+    Warrener,
+    WorkflowHandle,
+    chain,
+    chord,
+    group,
+)
 
 
 class Resources:
@@ -164,6 +178,41 @@ async def signatures(page: Page) -> None:
     assert_type(handles, list[JobHandle[float]])
     assert_type(app.send_many_sync([discover.s("u")]), list[JobHandle[list[Page]]])
     assert_type([await handle.result() for handle in handles], list[float])
+
+
+@app.task
+async def mean(numbers: list[float]) -> float:
+    """Takes what a group gives."""
+    return sum(numbers) / len(numbers)
+
+
+@app.task
+async def spell(number: float, language: str = "en") -> str:
+    """Takes what came before it, and more."""
+    return f"{number} {language}"
+
+
+async def workflows(page: Page, pages: list[Page]) -> None:
+    """Calls joined to workflows: each step takes what the one before it gives."""
+    one = chain(analyse.s(page), spell.s())
+    assert_type(one, Chain[Any, str])
+    assert_type(await one.send(), WorkflowHandle[str])
+    assert_type(await (await one.send()).result(), str)
+    assert_type(one.send_sync().result_sync(), str)
+    assert_type(analyse.s(page) | spell.s("de"), Chain[Any, str])
+    assert_type(discover.s("u") | parametrised_plain.s() | spell.si(0.5), Chain[Any, str])
+    many = group(analyse.s(page) for page in pages)
+    assert_type(many, Group[Any, list[float]])
+    assert_type(
+        group(analyse.s(page), analyse.s(page), on_error="continue"), Group[Any, list[float]]
+    )
+    assert_type(many | mean.s(), Chain[Any, float])
+    assert_type(chord([analyse.s(page)], mean.s()), Chain[Any, float])
+    assert_type(chord(many, mean.s()) | spell.s(), Chain[Any, str])
+    assert_type(chain(many, mean.s(), spell.s()), Chain[Any, str])
+    assert_type(analyse.map(pages), Group[Any, list[float]])
+    assert_type(parametrised_plain.chunks(pages, 10), Group[Any, list[int]])
+    assert_type(many.options(id="w", on_error=spell.s()), Group[Any, list[float]])
 
 
 async def by_name(page: Page) -> None:

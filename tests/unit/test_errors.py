@@ -179,6 +179,7 @@ PUBLIC = [
     "AppImportError",
     "BrokerRefusedLogin",
     "BrokerUnavailable",
+    "Chain",
     "ConfigurationError",
     "ConsumingLost",
     "CursorError",
@@ -186,6 +187,7 @@ PUBLIC = [
     "DuplicateJob",
     "DuplicateTask",
     "ExchangeNotFound",
+    "Group",
     "IdempotencyConflict",
     "IdempotencyKeyError",
     "InvalidArguments",
@@ -235,6 +237,15 @@ PUBLIC = [
     "WarrenerError",
     "WorkerLost",
     "WorkerNameTaken",
+    "WorkflowFailed",
+    "WorkflowHandle",
+    "WorkflowNotFound",
+    "WorkflowRevoked",
+    "WorkflowStatus",
+    "WorkflowTimeout",
+    "chain",
+    "chord",
+    "group",
 ]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from warrener import errors
 from warrener.catalogue import Catalogue
@@ -17,9 +17,12 @@ from warrener.errors import WaitInsideJob, WarrenerError
 from warrener.records import JobStatus
 from warrener.revoking import ask_revoke
 from warrener.settings import Settings
-from warrener.store import Store, open_client
+from warrener.store import Call, Store, open_client
+from warrener.transitions import Reply, Transition
 
 from .frames import Frame, FrameLink, Kind
+
+T = TypeVar("T")
 
 
 class ChildBackend:
@@ -67,6 +70,25 @@ class ChildBackend:
         return await ask_revoke(
             self._store, self._settings, job_id, now, reason, terminate=terminate
         )
+
+    async def call(self, calls: Sequence[Call]) -> list[Reply]:
+        """See Store.call."""
+        return await self._store.call(calls)
+
+    async def apply(self, moves: Sequence[Transition]) -> list[Reply]:
+        """See Store.apply."""
+        return await self._store.apply(moves)
+
+    async def look_for_revoked(self, job_ids: Sequence[str]) -> None:
+        """Workers notice on their next beats."""
+
+    async def until(
+        self, look: Callable[[], Awaitable[T | None]], name: str, timeout: float | None
+    ) -> T | None:
+        """What `look` finds now. Raises WaitInsideJob if that is nothing."""
+        if (found := await look()) is not None:
+            return found
+        raise WaitInsideJob(job_id=name)
 
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """The record of a job that has ended. Raises WaitInsideJob for one that has not."""

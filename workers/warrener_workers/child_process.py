@@ -104,7 +104,11 @@ class Child:
             "created": run.message.created,
             "deadline": run.started + limit if limit else None,
         }
-        self.link.say(Kind.RUN, {"token": run.token, "job": job}, run.message.body)
+        self.link.say(
+            Kind.RUN,
+            {"token": run.token, "job": job},
+            run.message.body if run.body is None else run.body,
+        )
 
 
 async def spawn(

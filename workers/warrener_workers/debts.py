@@ -15,9 +15,11 @@ from warrener.errors import BrokerUnavailable, PublishRefused, PublishTimeout, Q
 from warrener.letter_index import DeadLetterIndex
 from warrener.publishing import Outgoing, Publishes
 from warrener.records import JobError
+from warrener.states import State
 
 from .context import Context
 from .deliveries import Delivery
+from .follow_ups import End, FollowUps, ended
 from .patience import patiently, pauses
 
 log = logging.getLogger(__name__)
@@ -28,19 +30,24 @@ PASSING = (BrokerUnavailable, PublishTimeout, PublishRefused, QueueNotFound)
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """What must be published before a delivery is acknowledged; `token` names the run that owes it, and
-    is empty if no record says so."""
+    """What must be published or done before a delivery is acknowledged; `token` names the run that owes it,
+    and is empty if no record says so."""
 
     delivery: Delivery
-    outgoing: Outgoing
+    outgoing: Outgoing | None
     token: str = ""
     letter: DeadLetter | None = None
+    end: End | None = None
+    """The end of a job from which more follows."""
 
 
 class Debts:
     """Makes debts and pays them."""
 
-    def __init__(self, context: Context, publisher: Publishes) -> None:
+    def __init__(
+        self, context: Context, publisher: Publishes, follow_ups: FollowUps | None = None
+    ) -> None:
+        self._follow_ups = follow_ups
         self._apply = context.store.apply
         self._worker = context.runner.worker
         self._clock = context.clock
@@ -73,7 +80,8 @@ class Debts:
             error.message,
             extra=delivery.facts,
         )
-        return Debt(delivery, outgoing, token, letter)
+        end = ended(delivery.message, State.FAILURE, error)
+        return Debt(delivery, outgoing, token, letter, end)
 
     def broken_record(self, delivery: Delivery, reason: str) -> Debt:
         """The letter of a job whose record in Redis cannot be used."""
@@ -83,15 +91,18 @@ class Debts:
     async def pay(self, debts: Sequence[Debt]) -> None:
         """Publish what is owed, with confirms, then clear it. Returns once all is done, however long the
         broker or the store is away."""
-        for queue in {
-            d.outgoing.queue for d in debts if d.outgoing.dead and d.delivery.undelivered
-        }:
+        published = [(d, d.outgoing) for d in debts if d.outgoing is not None]
+        for queue in {o.queue for d, o in published if o.dead and d.delivery.undelivered}:
             # Without its dead queue the letter would only come back here, and again.
             await patiently(partial(self._publisher.require_dead_queue, queue))
-        await self._publish([debt.outgoing for debt in debts])
+        if published:
+            await self._publish([outgoing for _, outgoing in published])
         letters = [debt.letter for debt in debts if debt.letter is not None]
         if letters:
             await patiently(lambda: self._index.add(letters))
+        ends = [debt.end for debt in debts if debt.end is not None]
+        if ends and self._follow_ups is not None:
+            await self._follow_ups.follow(ends)
         paid = [transitions.pay(d.delivery.message.job_id, d.token) for d in debts if d.token]
         if paid:
             await patiently(partial(self._apply, paid))

@@ -85,6 +85,8 @@ class Run:
     started: float
     """When a process began it; until then, when the claim was granted."""
     losses: int = 0
+    body: bytes | None = None
+    """Its arguments, where they are not those of its message."""
     alone: bool = False
     """True if it must have a process of its own."""
     revoked: bool = False

@@ -11,11 +11,13 @@ import orjson
 from warrener import transitions
 from warrener.publishing import Outgoing
 from warrener.records import JobError
+from warrener.states import State
 from warrener.transitions import Failing, Reply, Transition
 
 from .context import Context
 from .debts import Debt, Debts
 from .deliveries import Run
+from .follow_ups import End, owed_result
 from .outcomes import Again, Bury, Complete, Defer, Ending
 
 log = logging.getLogger(__name__)
@@ -46,8 +48,9 @@ class Ender:
         match decision:
             case Complete(result):
                 ttls = (self._settings.result_ttl, self._settings.dedupe_ttl)
-                move = transitions.succeed(job_id, token, now, result, ttls, about=about)
-                return RunEnd(run, move)
+                owed = owed_result(run.message, result)
+                move = transitions.succeed(job_id, token, now, result, ttls, owed, about=about)
+                return RunEnd(run, move, self._followed(run, result) if owed else None)
             case Again(error, delay):
                 due = now + delay
                 log.info(
@@ -82,6 +85,10 @@ class Ender:
                 )
                 debt = Debt(run.delivery, Outgoing(message, run.delivery.queue, delay))
                 return RunEnd(run, transitions.release(job_id, token), lambda _: debt)
+
+    def _followed(self, run: Run, result: bytes) -> Callable[[Reply], Debt]:
+        end = End(run.message, State.SUCCESS, result)
+        return lambda _: Debt(run.delivery, None, run.token, end=end)
 
     def _failing(self, error: JobError, entry: bytes, owed: dict[str, float]) -> Failing:
         ttl = self._settings.dedupe_ttl

@@ -18,12 +18,14 @@ from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
 from warrener.publishing import Outgoing, Publishes
 from warrener.records import JobError
+from warrener.states import State
 from warrener.transitions import Reply
 
 from .context import Context
 from .debts import Debt, Debts
 from .deliveries import Delivery, Run
 from .ends import Ender, RunEnd
+from .follow_ups import OWED, End, FollowUps, is_followed
 from .outcomes import Ending
 from .patience import patiently
 from .tally import Tally
@@ -34,7 +36,13 @@ log = logging.getLogger(__name__)
 class Settlement:
     """Settles deliveries, as many as have ended together."""
 
-    def __init__(self, context: Context, publisher: Publishes, tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        publisher: Publishes,
+        tally: Tally | None = None,
+        follow_ups: FollowUps | None = None,
+    ) -> None:
         self._tally = tally
         self._settings = context.settings
         self._apply = context.store.apply
@@ -43,7 +51,7 @@ class Settlement:
         self._worker = context.runner.worker
         self._clock = context.clock
         self._active = context.active
-        self._debts = Debts(context, publisher)
+        self._debts = Debts(context, publisher, follow_ups)
         self._ender = Ender(context, self._debts)
         self._endings: list[RunEnd] = []
         self._reports: dict[Run, bytes] = {}
@@ -102,6 +110,9 @@ class Settlement:
                     ending.run.message.job_id,
                     extra=ending.run.delivery.facts,
                 )
+                if is_followed(ending.run.message):
+                    self.repay(ending.run.delivery, transitions.Settled(b"", ending.run.token))
+                    continue
             elif reply[0] != b"ok":
                 self._log_superseded(ending.run)
             elif ending.owes is not None:
@@ -213,12 +224,19 @@ class Settlement:
 
     def repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
         """Settle the redelivery of an attempt that ended, but may not have published what it owed."""
-        if not settled.owed:
+        if not settled.owed and not is_followed(delivery.message):
             self.acknowledge(delivery, "it has ended")
         else:
             self._start(self._repay(delivery, settled), delivery)
 
     async def _repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
+        if settled.owed.startswith(OWED):
+            end = End(delivery.message, State.SUCCESS, settled.owed[len(OWED) :])
+            await self._pay([Debt(delivery, None, settled.token, end=end)])
+            return
+        if not settled.owed:
+            await self._repay_revoked(delivery)
+            return
         owed = orjson.loads(settled.owed)
         if "retry" in owed:
             await self._pay([self._debts.next_attempt(delivery, owed["retry"], settled.token)])
@@ -228,6 +246,18 @@ class Settlement:
         attempts = status.attempts if status else []
         debt = self._debts.dead_letter(delivery, error, attempts, owed["dead"], settled.token)
         await self._pay([debt])
+
+    async def _repay_revoked(self, delivery: Delivery) -> None:
+        """A job that something follows from has ended, and owes nothing by its record: it was revoked,
+        perhaps elsewhere, or it has paid."""
+        status = await patiently(partial(self._status, delivery.message.job_id))
+        if status is None or status.state is not State.REVOKED:
+            await self._acknowledge(delivery)
+            return
+        reason = status.reason or "revoked"
+        error = JobError("Revoked", f"it was revoked: {reason}", "", reason)
+        end = End(delivery.message, State.REVOKED, error=error)
+        await self._pay([Debt(delivery, None, end=end)])
 
     async def hand_back(self, runs: Sequence[Run]) -> None:
         """Return runs that did not end here, uncharged. Raises StoreUnavailable."""

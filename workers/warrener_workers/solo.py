@@ -10,17 +10,20 @@ import signal
 import socket
 import threading
 import traceback
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from warrener import Job, Warrener, WarrenerError
-from warrener.client import Backend, Submission
+from warrener.client import Submission
 from warrener.records import JobStatus
+from warrener.store import Call
+from warrener.transitions import Reply, Transition
 
 from . import loops
 from .child import Child
+from .child_backend import ChildBackend
 from .child_process import Child as ChildOfParent
 from .child_process import ChildSettings
 from .children import PoolBroken
@@ -149,7 +152,7 @@ def _end_with_its_job() -> None:
 class _BackendThere:
     """A Backend that lives on another thread's loop."""
 
-    def __init__(self, inner: Backend, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, inner: ChildBackend, loop: asyncio.AbstractEventLoop) -> None:
         self._inner = inner
         self._loop = loop
 
@@ -172,6 +175,23 @@ class _BackendThere:
     async def wait(self, job_id: str, timeout: float | None) -> JobStatus | None:
         """See Backend.wait."""
         return await _there(self._inner.wait(job_id, timeout), self._loop)
+
+    async def call(self, calls: Sequence[Call]) -> list[Reply]:
+        """See Store.call."""
+        return await _there(self._inner.call(calls), self._loop)
+
+    async def apply(self, moves: Sequence[Transition]) -> list[Reply]:
+        """See Store.apply."""
+        return await _there(self._inner.apply(moves), self._loop)
+
+    async def look_for_revoked(self, job_ids: Sequence[str]) -> None:
+        """See ChildBackend.look_for_revoked."""
+
+    async def until(
+        self, look: Callable[[], Awaitable[T | None]], name: str, timeout: float | None
+    ) -> T | None:
+        """See ChildBackend.until."""
+        return await self._inner.until(look, name, timeout)
 
     async def close(self) -> None:
         """Nothing: the worker's thread closes what is its own."""

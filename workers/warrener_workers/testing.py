@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -31,14 +31,18 @@ from warrener.store import Store
 from warrener.transitions import Runner
 
 from . import registry
+from .advancing import Advancing
 from .context import Context
 from .deliveries import Run
 from .intake import Intake
+from .members import Members
 from .memory_broker import Clock, MemoryBroker
 from .outcomes import Rerun, decide
 from .running import Runtime, current_job, run_job
 from .settlement import Settlement
 from .throttling import Throttling
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,16 @@ class _TestClient(Client):
         await self._test.drain()
         return await self.status(job_id)
 
+    async def until(
+        self, look: Callable[[], Awaitable[T | None]], name: str, timeout: float | None
+    ) -> T | None:
+        if (found := await look()) is not None:
+            return found
+        if current_job.get() is not None:
+            raise WaitInsideJob(job_id=name)
+        await self._test.drain()
+        return await look()
+
 
 class WarrenerTest:
     """What the fixture `warrener_test` gives."""
@@ -96,10 +110,12 @@ class WarrenerTest:
             clock=self.clock,
         )
         context = Context(settings, self._store, Runner("test", "test"), self.clock)
-        self._settlement = Settlement(context, self._broker)
+        advancing = Advancing(self._client)
+        self._settlement = Settlement(context, self._broker, follow_ups=advancing)
+        self._members = Members(context, advancing.carrier, self._settlement.finish, self._dispatch)
         known = registry.parse(registry.describe(app))
         board = PresenceBoard(settings, self._store)
-        self._intake = Intake(context, board, self._settlement, known, self._dispatch)
+        self._intake = Intake(context, board, self._settlement, known, self._members.dispatch)
         flow = Flow(settings, self._store, self.clock)
         self._throttling = Throttling(context, flow, known, self._settlement, self._intake.admit)
         self._intake.admit = self._throttling.admit
@@ -179,6 +195,7 @@ class WarrenerTest:
             self._intake.take(arrivals)
             await self._throttling.drain()
             await self._intake.claims.drain()
+            await self._members.drain()
             while self._runs:
                 await asyncio.gather(*self._runs)
             await self._settlement.drain()
@@ -201,7 +218,7 @@ class WarrenerTest:
             created=message.created,
             show=lambda report: self._settlement.show_progress(run, orjson.dumps(report)),
         )
-        outcome = await run_job(self._runtime, job, message.body)
+        outcome = await run_job(self._runtime, job, message.body if run.body is None else run.body)
         now, grace = self.clock.now, self.app.settings.unknown_task_grace
         decision = decide(outcome, message, run.spec, now, grace, lambda low, high: 0.0)
         assert not isinstance(decision, Rerun), "nothing is lost in the double"

@@ -19,6 +19,7 @@ from warrener.topology import check_queue_name
 from warrener.transitions import Runner
 
 from . import child_backend
+from .advancing import Advancing
 from .beating import Beating, first_presence
 from .child_pool import ChildPool
 from .child_process import Child
@@ -30,6 +31,7 @@ from .frames import Frame, Kind
 from .holding import holdings
 from .intake import Intake
 from .listening import Listening
+from .members import Members
 from .outcomes import Lost, Outcome, Rerun, decide
 from .registry import Registry
 from .revocations import Revocations
@@ -68,8 +70,12 @@ class Parts:
         self.context = Context(self.settings, self.client.store, runner, clock)
         self.board = PresenceBoard(self.settings, self.client.store)
         self.tally = Tally(self.context)
-        self.settlement = Settlement(self.context, self.client.publisher, self.tally)
-        self.intake = Intake(self.context, self.board, self.settlement, registry, dispatch)
+        advancing = Advancing(self.client)
+        self.settlement = Settlement(self.context, self.client.publisher, self.tally, advancing)
+        self.members = Members(self.context, advancing.carrier, self.settlement.finish, dispatch)
+        self.intake = Intake(
+            self.context, self.board, self.settlement, registry, self.members.dispatch
+        )
         flow = Flow(self.settings, self.client.store)
         self.throttling = Throttling(
             self.context, flow, registry, self.settlement, self.intake.admit, mine.queues
@@ -254,6 +260,7 @@ class Worker:
         await parts.consumer.pause()
         await parts.throttling.drain(parts.settings.connect_timeout)
         await parts.intake.claims.drain(parts.settings.connect_timeout)
+        await parts.members.drain(parts.settings.connect_timeout)
         await self._hand_back(parts, self._pool.unstarted())
         await self._until_idle(parts.settings.grace)
         # What has just lost its process goes back as well, charged once.
