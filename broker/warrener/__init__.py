@@ -36,6 +36,10 @@ from .errors import (
     ResultExpired,
     ResultTimeout,
     RetryLater,
+    ScheduleError,
+    ScheduleExists,
+    ScheduleInCode,
+    ScheduleNotFound,
     SoftTimeLimitExceeded,
     StoreUnavailable,
     SubmissionError,
@@ -63,6 +67,7 @@ from .retry import Retry
 from .settings import Settings
 from .states import State
 from .tasks import Signature, Task
+from .timing import cron, every
 from .uniqueness import Unique
 from .workflow_handles import WorkflowHandle, WorkflowStatus
 
@@ -110,6 +115,10 @@ __all__ = [
     "Retry",
     "RetryLater",
     "RunCall",
+    "ScheduleError",
+    "ScheduleExists",
+    "ScheduleInCode",
+    "ScheduleNotFound",
     "Settings",
     "Signature",
     "SoftTimeLimitExceeded",
@@ -137,5 +146,7 @@ __all__ = [
     "WorkflowTimeout",
     "chain",
     "chord",
+    "cron",
+    "every",
     "group",
 ]

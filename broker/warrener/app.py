@@ -14,15 +14,25 @@ from .calls import encode_unchecked
 from .canvas import Workflow
 from .client import Backend, Client, Submission
 from .decorator import TaskDecorator
-from .errors import AppImportError, DuplicateTask, PartlySubmitted, UnknownTask, WarrenerError
+from .errors import (
+    AppImportError,
+    DuplicateTask,
+    PartlySubmitted,
+    ScheduleError,
+    UnknownTask,
+    WarrenerError,
+)
 from .handles import JobHandle
 from .ids import check_task_name
 from .imports import import_module
 from .keying import concurrency_key, uniqueness
 from .middleware import Middleware, RunCall, compose
+from .schedules import Definition, Missed, Overlap
+from .scheduling import Scheduled, call_of, check, definition_of
 from .settings import Settings, read_settings
 from .sync import Portal
 from .tasks import Options, Signature, Task, TaskSettings
+from .timing import Timing
 from .topology import check_queue_name
 from .workflow_handles import WorkflowHandle
 
@@ -60,6 +70,7 @@ class Warrener:
         self._send_middleware = tuple(send)
         self._include = list(include)
         self._tasks: dict[str, Task[..., Any]] = {}
+        self._schedules: dict[str, Scheduled] = {}
         self._backends: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Backend]
         self._backends = weakref.WeakKeyDictionary()
         self._make_backend: Callable[[], Backend] = self._connect
@@ -101,6 +112,41 @@ class Warrener:
     def queues(self) -> list[str]:
         """The queues of all tasks, sorted."""
         return sorted({self.queue_of(task) for task in self.tasks.values()})
+
+    def schedule(
+        self,
+        name: str,
+        timing: Timing,
+        call: Signature[Any],
+        *,
+        missed: Missed = "once",
+        overlap: Overlap = "allow",
+    ) -> None:
+        """Have `warrener beat` submit this call whenever it is due: cron(…) or every(…). `missed` says what
+        becomes of ticks that are over a minute late ("skip", "once", or how many run at most),
+        `overlap` of those whose predecessor has not ended ("allow", "skip", "queue"). Raises
+        ScheduleError."""
+        if name in self._schedules:
+            reason = f"two are called {name!r} in code"
+            raise ScheduleError(reason=reason, remedy="Give one of them another name")
+        self._schedules[name] = check(Scheduled(name, timing, call, missed, overlap))
+
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """The schedules in code, by name. Raises UnknownTask, InvalidArguments, PayloadTooLarge,
+        AppImportError."""
+        tasks, found = self.tasks, {}
+        for name, scheduled in self._schedules.items():
+            task = tasks.get(scheduled.signature.task)
+            if task is None:
+                known = ", ".join(sorted(tasks)) or "none"
+                raise UnknownTask(task=scheduled.signature.task, known=known)
+            found[name] = definition_of(scheduled, task, self.settings)
+        return found
+
+    def call_of(self, definition: Definition) -> Signature[Any]:
+        """The call that a schedule submits. Raises InvalidArguments."""
+        return call_of(definition, self.tasks.get(definition.task), self.signature)
 
     # Sending -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ where it is raised, which stay on the error as attributes.
     ├── ConfigurationError
     │   ├── AppImportError · DuplicateTask · TaskSignatureError · QueueNameError
     │   ├── TaskNameError · JobIdError · IdempotencyKeyError · CursorError
+    │   ├── ScheduleError
     │   ├── TopologyMismatch · PrioritiesUnsupported · BrokerRefusedLogin
     │   └── WorkerNameTaken
     ├── SubmissionError                    .may_arrive says whether the job may still run
@@ -19,6 +20,7 @@ where it is raised, which stay on the error as attributes.
     ├── ConsumingLost                      ends a worker
     ├── QueueBusy · DeadLetterNotFound
     ├── ApiKeyNotFound
+    ├── ScheduleNotFound · ScheduleExists · ScheduleInCode
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
     │   ├── JobEnded · WaitInsideJob
@@ -111,6 +113,10 @@ class CursorError(ConfigurationError):
 class IdempotencyKeyError(ConfigurationError):
     """{key!r} is no idempotency key: {reason}. Use 1 to 1,024 bytes of text that name this one job, such
     as order-17."""
+
+
+class ScheduleError(ConfigurationError):
+    """This schedule cannot be: {reason}. {remedy}."""
 
 
 class TopologyMismatch(ConfigurationError):
@@ -241,6 +247,21 @@ class QueueBusy(WarrenerError):
 
 class ApiKeyNotFound(WarrenerError):
     """No API key has the id {key_id!r}: `warrener keys list` shows those that exist."""
+
+
+class ScheduleNotFound(WarrenerError):
+    """No schedule is called {schedule!r}: `warrener schedules list` shows those that exist. One in code
+    is known once a `warrener beat` leads."""
+
+
+class ScheduleExists(WarrenerError):
+    """A schedule called {schedule!r} exists already: change or remove that one, or choose another
+    name."""
+
+
+class ScheduleInCode(WarrenerError):
+    """Schedule {schedule!r} is declared in code, where it must be changed or removed; it can be paused
+    and resumed."""
 
 
 class DeadLetterNotFound(WarrenerError):

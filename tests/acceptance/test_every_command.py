@@ -40,6 +40,7 @@ class Exits:
 
 COMMANDS: dict[str, Exits] = {
     "api": Exits((), STARTS, STARTS),
+    "beat": Exits(("--app", APP), STARTS, STARTS),
     "dead counts": Exits(("--app", APP), AWAY, AWAY),
     "dead groups": Exits((), 0, AWAY),
     "dead list": Exits((), 0, AWAY),
@@ -62,6 +63,15 @@ COMMANDS: dict[str, Exits] = {
     "queues": Exits(("--app", APP), AWAY, AWAY),
     "resume": Exits((IDLE,), AWAY, AWAY),
     "revoke": Exits(("some-id",), NOT_FOUND, AWAY),
+    "schedules add": Exits(("--app", APP, "often", "shop.add", "a=1", "--every", "9"), 0, AWAY),
+    "schedules change": Exits(
+        ("--app", APP, "no-such", "shop.add", "a=1", "--every", "9"), NOT_FOUND, AWAY
+    ),
+    "schedules fire-now": Exits(("no-such", "--app", APP), NOT_FOUND, AWAY),
+    "schedules list": Exits((), 0, AWAY),
+    "schedules pause": Exits(("no-such",), NOT_FOUND, AWAY),
+    "schedules remove": Exits(("no-such",), NOT_FOUND, AWAY),
+    "schedules resume": Exits(("no-such",), NOT_FOUND, AWAY),
     "status": Exits((), 0, AWAY),
     "submit": Exits(("--app", APP, "shop.add", "a=1", "--wait"), AWAY, AWAY),
     "topology declare": Exits(("--app", APP), AWAY, 0),

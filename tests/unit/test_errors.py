@@ -218,6 +218,10 @@ PUBLIC = [
     "Retry",
     "RetryLater",
     "RunCall",
+    "ScheduleError",
+    "ScheduleExists",
+    "ScheduleInCode",
+    "ScheduleNotFound",
     "Settings",
     "Signature",
     "SoftTimeLimitExceeded",
@@ -245,6 +249,8 @@ PUBLIC = [
     "WorkflowTimeout",
     "chain",
     "chord",
+    "cron",
+    "every",
     "group",
 ]
 

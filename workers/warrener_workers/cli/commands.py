@@ -14,6 +14,7 @@ from warrener import (
     DeadLetterNotFound,
     JobNotFound,
     ResultError,
+    ScheduleNotFound,
     StoreUnavailable,
     SubmissionError,
     WarrenerError,
@@ -21,7 +22,22 @@ from warrener import (
 from warrener.imports import users_traceback
 
 from ..children import PoolBroken
-from . import api, dead, dev, dev_file, doctor, flow, following, jobs, keys, listing, queues, worker
+from . import (
+    api,
+    beat,
+    dead,
+    dev,
+    dev_file,
+    doctor,
+    flow,
+    following,
+    jobs,
+    keys,
+    listing,
+    queues,
+    schedules,
+    worker,
+)
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, 2),
@@ -31,6 +47,7 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
     (JobNotFound, 5),
     (DeadLetterNotFound, 5),
     (ApiKeyNotFound, 5),
+    (ScheduleNotFound, 5),
     (SubmissionError, 6),
     (ResultError, 7),
     (ConsumingLost, 8),
@@ -55,6 +72,7 @@ def before_any(context: typer.Context) -> None:
 
 app.command("worker")(worker.worker)
 app.command("api")(api.api)
+app.command("beat")(beat.beat)
 app.command("dev")(dev.dev)
 app.command("submit")(jobs.submit)
 app.command("job")(jobs.job)
@@ -73,6 +91,7 @@ app.command("limit")(flow.limit)
 app.add_typer(queues.topology_commands, name="topology")
 app.add_typer(dead.commands, name="dead")
 app.add_typer(keys.commands, name="keys")
+app.add_typer(schedules.commands, name="schedules")
 
 
 def exit_code(error: Exception) -> int:

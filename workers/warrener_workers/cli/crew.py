@@ -51,7 +51,7 @@ def port_for(what: str, usual: int, host: str = LOOPBACK) -> int:
 
 
 class Crew:
-    """The processes that import the user's app: workers and the API."""
+    """The processes that import the user's app: workers, beat and the API."""
 
     def __init__(self, host: str, port: int, concurrency: int) -> None:
         self._host = host
@@ -96,6 +96,7 @@ class Crew:
             name = f"dev-{queue}-{os.getpid()}"
             what = f"the worker of {queue}"
             self._run(what, "worker", queue, "--name", name, "-c", str(self._concurrency))
+        self._run("beat", "beat", "--log-level", "warning")
         listen = ("--host", self._host, "--port", str(self._port))
         self._run(API, "api", *listen, "--log-level", "warning")
 

@@ -32,7 +32,7 @@ def dev(
         Path, typer.Option(help="Where RabbitMQ and Redis keep their data.")
     ] = dev_file.FILE.parent,
 ) -> None:
-    """Run a private RabbitMQ and Redis, a worker per queue and the API, until Ctrl-C.
+    """Run a private RabbitMQ and Redis, a worker per queue, beat and the API, until Ctrl-C.
 
     Other commands of `warrener` find them while they run, if started in the same folder.
     """

@@ -12,7 +12,6 @@ import typer
 from pydantic_core import to_json
 
 from warrener import (
-    InvalidArguments,
     JobEnded,
     JobNotFound,
     JobStatus,
@@ -22,10 +21,10 @@ from warrener import (
 )
 from warrener.client import Client
 from warrener.flow import Flow
-from warrener.json_text import OutOfRange, read_json
 from warrener.presence import Presence, PresenceBoard
-from warrener.tasks import Options, Signature
+from warrener.tasks import Options
 
+from .calls import by_name, call_of, parsed
 from .following import shown, watch
 from .options import (
     AppPath,
@@ -86,9 +85,9 @@ def submit(
     json: Json = False,
 ) -> None:
     """Submit a job. With --wait, the exit code is 0 only if it succeeded."""
-    positional: list[Any] = _parsed(args, list, "array", "--args")
-    named: dict[str, Any] = _parsed(kwargs, dict, "object", "--kwargs")
-    named |= _named(task, arguments or [])
+    positional: list[Any] = parsed(args, list, "array", "--args")
+    named: dict[str, Any] = parsed(kwargs, dict, "object", "--kwargs")
+    named |= by_name(task, arguments or [])
     due = None if eta is None else _time(eta)
     options = Options(
         queue=queue,
@@ -104,7 +103,7 @@ def submit(
         if wait:
             # Without a store nothing could be waited for: say so before anything is sent.
             await client.store.ping()
-        job_id = (await warrener.submit(_signature(warrener, task, positional, named, options))).id
+        job_id = (await warrener.submit(call_of(warrener, task, positional, named, options))).id
         if not wait:
             return job_id
         return await watch(client, job_id, timeout, quiet=True)
@@ -123,47 +122,6 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(f"it is no time: {error}", param_hint="--eta") from error
-
-
-def _signature(
-    app: Warrener, task: str, positional: list[Any], named: dict[str, Any], options: Options
-) -> Signature[Any]:
-    """The call, its JSON read by the task's annotations where the task is known here."""
-    if task not in app.tasks:
-        return Signature(app, task, tuple(positional), named, options)
-    found = app.tasks[task].schema.bind_json(positional, named).arguments
-    return Signature(app, task, (), found, options)
-
-
-def _named(task: str, arguments: list[str]) -> dict[str, Any]:
-    found = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{argument!r} is not of the form name=value")
-        found[name] = _value(task, name, value)
-    return found
-
-
-def _parsed(text: str, kind: type[Any], called: str, option: str) -> Any:
-    try:
-        value = read_json(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from error
-    if not isinstance(value, kind):
-        raise typer.BadParameter(f"it must be a JSON {called}", param_hint=option)
-    return value
-
-
-def _value(task: str, name: str, text: str) -> Any:
-    try:
-        return read_json(text)
-    except OutOfRange as error:  # JSON all the same, and never meant as text
-        reason = f"{name}: {error}"
-        problems = [{"at": name, "message": str(error)}]
-        raise InvalidArguments(task=task, reason=reason, problems=problems) from error
-    except ValueError:
-        return text
 
 
 def job(
