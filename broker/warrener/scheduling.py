@@ -85,9 +85,9 @@ def call_of(
 
 
 def _expires(chosen: Options) -> float | None:
-    for name in ("id", "idempotency_key", "eta", "countdown"):
+    for name in ("id", "idempotency_key", "eta", "countdown", "priority", "concurrency_key"):
         if getattr(chosen, name) is not None:
-            reason = f"its call has {name}=, and each tick is a job of its own, due at its time"
+            reason = f"its call has {name}=, which the job of a tick cannot have"
             raise ScheduleError(reason=reason, remedy=f"Leave {name}= out")
     if chosen.expires is None or isinstance(chosen.expires, (int, float)):
         return chosen.expires
