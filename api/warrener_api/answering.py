@@ -51,10 +51,12 @@ async def promptly(app: Warrener) -> AsyncIterator[None]:
 
 
 def route_class(
-    app: Warrener, deadline: Callable[[Warrener], Deadline] = answers_in
+    app: Warrener, deadline: Callable[[Warrener], Deadline] = answers_in, payloads: int = 1
 ) -> type[ProblemRoute]:
-    """The class of routes of this app. Settings are asked at each call."""
-    return type("ProblemRoute", (ProblemRoute,), {"warrener": app, "deadline": deadline})
+    """The class of routes of this app, whose requests hold the arguments of so many jobs. Settings are
+    asked at each call."""
+    members = {"warrener": app, "deadline": deadline, "payloads": payloads}
+    return type("ProblemRoute", (ProblemRoute,), members)
 
 
 class ProblemRoute(APIRoute):
@@ -63,6 +65,7 @@ class ProblemRoute(APIRoute):
 
     warrener: ClassVar[Warrener]
     deadline: ClassVar[Callable[[Warrener], Deadline]]
+    payloads: ClassVar[int]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler with all of it."""
@@ -74,7 +77,7 @@ class ProblemRoute(APIRoute):
             try:
                 # Before the deadline, which is RabbitMQ's and Redis's, not the client's.
                 if takes_body:
-                    limit = app.settings.max_payload_bytes + ENVELOPE
+                    limit = self.payloads * app.settings.max_payload_bytes + ENVELOPE
                     request = await _read(request, limit)
                 return await _in_time(handle, request, deadline(app))
             except Exception as error:

@@ -28,6 +28,7 @@ FOR_ANYONE = frozenset({"sign_in", "signing_in", "asset"})
 """Routes, by name, that lead in. Those that probes call do not come here."""
 OF_ROLES = {
     "submit_job": (Role.SUBMIT,),
+    "submit_batch": (Role.SUBMIT,),
     "get_job": (Role.SUBMIT, Role.READ),
     "follow_job": (Role.SUBMIT, Role.READ),
     "openapi": (Role.SUBMIT, Role.READ),

@@ -325,6 +325,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a place in the events that is none": Provocation(
         http=Request("GET", "/events", headers={"Last-Event-ID": "now"})
     ),
+    "a batch of no jobs": Provocation(http=Request("POST", "/jobs/batch", json={"jobs": []})),
     "a state that does not exist": Provocation(
         http=Request("GET", "/jobs?state=DONE"), cli=("jobs", "list", "--state", "done")
     ),

@@ -165,6 +165,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "replay_dead_letters",
         "resume_queue",
         "revoke_job",
+        "submit_batch",
         "submit_job",
     ]
     names = _operations(DOCUMENTS["mounted"])

@@ -90,8 +90,8 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobView:
         """Submit a job: 202 once RabbitMQ has it safely. The same Idempotency-Key gives the same job."""
-        key = _key(caller_of(request), idempotency_key)
-        signature, client = _signature(app, wanted, key), client_of(app)
+        key = key_of(caller_of(request), idempotency_key)
+        signature, client = signature_of(app, wanted, key), client_of(app)
         # The record is written after the publish: without a store, a 503 must come before it, or a
         # client that tries again would submit the job twice.
         await client.store.check_writable()
@@ -125,12 +125,13 @@ def _address_below(request: Request, job_id: str) -> str:
     return f"{path if path.startswith(root) else root + path}/{job_id}"
 
 
-def _key(caller: Caller, key: str | None) -> str | None:
+def key_of(caller: Caller, key: str | None) -> str | None:
     """What the job's id is derived from: two callers do not share their keys."""
     return None if key is None else f"http:{caller.id}:{key}" if caller.id else f"http:{key}"
 
 
-def _signature(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[Any]:
+def signature_of(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[Any]:
+    """The call that is asked for. Raises UnknownTask, InvalidArguments, ConfigurationError."""
     task = app.tasks.get(wanted.task)
     if task is None:
         raise UnknownTask(task=wanted.task, known=", ".join(sorted(app.tasks)) or "none")
