@@ -129,7 +129,7 @@ async def test_messages_that_nobody_takes_are_named(yard: Yard) -> None:
 async def test_unfinished_jobs_of_a_queue_that_was_deleted_are_named(yard: Yard) -> None:
     await declared(yard, "other")
     kept = await tasks.run.send("kept")
-    await tasks.run.options(queue="other").send("lost")
+    lost = await tasks.run.options(queue="other").send("lost")
     async with yard.client.publisher.own_channel() as channel:
         await channel.queue_delete("other")
     code, found = await doctor(yard)
@@ -137,6 +137,9 @@ async def test_unfinished_jobs_of_a_queue_that_was_deleted_are_named(yard: Yard)
     [orphans] = problems(found)
     assert orphans == "1 unfinished job(s) of the queue other, which does not exist"
     assert (await yard.status(kept)).queue == QUEUE
+    assert await lost.revoke(reason="record_lost") is True
+    _, found = await doctor(yard)
+    assert problems(found) == []
 
 
 async def test_a_migration_that_is_half_way_is_named(yard: Yard) -> None:

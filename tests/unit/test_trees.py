@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,17 @@ import pytest
 from tests.brokers import trees
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_what_other_versions_leave_out_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = SourceFileLoader("dev_program", str(ROOT / "dev"))
+    spec = importlib.util.spec_from_loader("dev_program", loader)
+    assert spec
+    program = importlib.util.module_from_spec(spec)
+    loader.exec_module(program)
+    missing = [file for file in program.not_about_brokers() if not (ROOT / file).is_file()]
+    assert not missing
 
 
 @pytest.fixture
