@@ -132,6 +132,12 @@ class Warrener:
         self._schedules[name] = check(Scheduled(name, timing, call, missed, overlap))
 
     @property
+    def schedules(self) -> list[str]:
+        """The names of the schedules in code, sorted. Raises AppImportError."""
+        _ = self.tasks  # their modules may declare some
+        return sorted(self._schedules)
+
+    @property
     def definitions(self) -> dict[str, Definition]:
         """The schedules in code, by name. Raises UnknownTask, InvalidArguments, PayloadTooLarge,
         AppImportError."""

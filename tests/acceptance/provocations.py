@@ -9,14 +9,17 @@ from functools import partial, reduce
 from json import dumps
 from typing import Any
 
-from warrener import Warrener
+from warrener import Warrener, cron, every
 from warrener.api_keys import KeyRing, Role
 from warrener.app import load_app
 from warrener.client import Client
+from warrener.listed_schedules import Schedules
 from warrener.queues import Queues
 from warrener.replaying import Replayer
+from warrener.scheduling import Scheduled
 from warrener.selecting import Selection
 from warrener.tasks import Signature
+from warrener.timing import Timing
 from warrener_workers.child_process import ChildSettings, spawn
 from warrener_workers.nodes.ports import free_ports
 from warrener_workers.worker import Worker
@@ -191,6 +194,36 @@ _LONG = "x" * (LIMIT + 1)
 _NAIVE = datetime(2030, 1, 1)
 _ANY = Provocation(by_name("shop.add", 1), post(**JOB), submit("shop.add", "a=1"))
 
+
+def _schedules(app: Warrener) -> Schedules:
+    client = app.backend()
+    assert isinstance(client, Client)
+    return Schedules(app, client)
+
+
+def _scheduled(
+    timing: Callable[[], Timing] | None = lambda: every(seconds=9),
+    name: str = "often",
+    task: str = "shop.add",
+    a: object = 1,
+    **facts: Any,
+) -> Provocation:
+    """Making a schedule, in all three ways; without a `timing` not in Python."""
+
+    async def call(app: Warrener) -> None:
+        assert timing is not None
+        signature = Signature[Any](app, task, (), {"a": a})
+        missed = facts.get("missed", "once")
+        await _schedules(app).add(Scheduled(name, timing(), signature, missed, "allow"))
+
+    options = [text for option in facts.items() for text in (f"--{option[0]}", str(option[1]))]
+    return Provocation(
+        None if timing is None else call,
+        Request("POST", "/schedules", {"name": name, "task": task, "kwargs": {"a": a}, **facts}),
+        ("schedules", "add", "--app", APP, name, task, f"a={a}", *options),
+    )
+
+
 PROVOCATIONS: Mapping[str, Provocation] = {
     "invalid JSON": Provocation(
         http=raw('{"task": "shop.add", '), cli=submit("shop.add", "--kwargs", '{"a": ')
@@ -333,6 +366,26 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         with_options(expires=0),
         post(**JOB, expires=0),
         submit("shop.add", "a=1", "--expires", "0"),
+    ),
+    "a cron expression that is none": _scheduled(lambda: cron("61 * * * *"), cron="61 * * * *"),
+    "a time zone that is none": _scheduled(
+        lambda: cron("0 * * * *", tz="Europe/Wien"), cron="0 * * * *", tz="Europe/Wien"
+    ),
+    "an interval of no time": _scheduled(every, every=0),
+    "a schedule that is never due": _scheduled(None),
+    "a schedule's name that is none": _scheduled(name="a b", every=9),
+    "a schedule of an unknown task": _scheduled(task="shop.nothing", every=9),
+    "a schedule with arguments that do not fit": _scheduled(a="x", every=9),
+    "a policy that is none": _scheduled(missed=0, every=9),
+    "a scheduled call with a time of its own": Provocation(
+        lambda app: _schedules(app).add(
+            Scheduled("often", every(seconds=9), add.options(countdown=1).s(1), "once", "allow")
+        )
+    ),
+    "a schedule that does not exist": Provocation(
+        lambda app: _schedules(app).remove("no-such"),
+        Request("DELETE", "/schedules/no-such"),
+        ("schedules", "remove", "no-such"),
     ),
     "a rate that is none": Provocation(
         _limit(rate="10/day"),

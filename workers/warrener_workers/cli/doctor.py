@@ -13,6 +13,7 @@ import typer
 
 from warrener import QueueNameError, Settings, StoreUnavailable, Warrener, WarrenerError, topology
 from warrener.client import Client
+from warrener.listed_schedules import Schedules
 
 from ..doctor import broker, store, timeouts
 from ..doctor.broker import BrokerFacts
@@ -70,6 +71,8 @@ async def _store(
     except StoreUnavailable as error:
         return [problem("Redis does not answer", str(error), "Start it.")], app.queues, {}
     found = store.findings(facts, lifetime)
+    schedules = Schedules(app, client)
+    found += store.beats(await schedules.leader(), len(await schedules.all()) or len(app.schedules))
     if not facts.presences:
         found.append(ok("no worker lives: their clocks were not compared"))
     return found, queues, facts.unfinished

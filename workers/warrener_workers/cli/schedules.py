@@ -85,7 +85,7 @@ def _print(leader: str | None, found: list[ListedSchedule]) -> None:
     ]
     columns = ("name", "task", "due", "next", "last", "job", "missed, overlap", "from")
     print_table(columns, rows, "there are no schedules")
-    typer.echo(NOBODY_LEADS if leader is None else f"beat: {leader} leads", err=leader is None)
+    typer.echo(NOBODY_LEADS if leader is None else f"beat: {leader} leads")
 
 
 @commands.command()

@@ -143,6 +143,16 @@ def workers_clocks(presences: Iterable[Presence], now: float, lifetime: float) -
     return found
 
 
+def beats(leader: str | None, schedules: int) -> list[Finding]:
+    """Does anybody submit what is scheduled?"""
+    if leader is not None:
+        return [ok(f"a beat leads: {leader}")]
+    if not schedules:
+        return [ok("nothing is scheduled, and no beat leads")]
+    remedy = "Start `warrener beat`, on two machines or more."
+    return [problem("no beat leads", f"none of {schedules} schedule(s) is submitted", remedy)]
+
+
 def _skewed(what: str, skew: float) -> Finding:
     why = "delayed jobs come early or late by that, and times in records are wrong"
     say = problem if abs(skew) > BAD_SKEW else warning

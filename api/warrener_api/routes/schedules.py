@@ -1,0 +1,92 @@
+"""Schedules: what `warrener beat` submits, and when."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from warrener import Warrener
+from warrener.listed_schedules import Schedules
+
+from ..answering import may_arrive, route_class
+from ..clients import client_of
+from ..openapi import operation_ids
+from ..problems import problems_with
+from ..schedule_schemas import (
+    FiredView,
+    NewSchedule,
+    ScheduleList,
+    SchedulePatch,
+    ScheduleRequest,
+    ScheduleView,
+)
+
+BODY = (400, 409, 413, 415, 422, 503)
+
+
+def routes(app: Warrener) -> APIRouter:
+    """The routes under /schedules."""
+    router = APIRouter(
+        prefix="/schedules",
+        tags=["schedules"],
+        route_class=route_class(app),
+        generate_unique_id_function=operation_ids("/schedules"),
+    )
+
+    def schedules() -> Schedules:
+        return Schedules(app, client_of(app))
+
+    async def view(name: str) -> ScheduleView:
+        return ScheduleView.of(await schedules().find(name))
+
+    @router.get("", name="list_schedules", responses=problems_with(503))
+    async def list_schedules() -> ScheduleList:
+        """All schedules: when each is due next, its last job, and which beat leads."""
+        found = [ScheduleView.of(one) for one in await schedules().all()]
+        return ScheduleList(leader=await schedules().leader(), schedules=found)
+
+    @router.post("", name="add_schedule", status_code=201, responses=problems_with(*BODY))
+    async def add(wanted: NewSchedule) -> ScheduleView:
+        """Make a schedule, kept in Redis beside those in code."""
+        await schedules().add(wanted.scheduled(app, wanted.name))
+        return await view(wanted.name)
+
+    @router.get("/{name}", name="get_schedule", responses=problems_with(404, 422, 503))
+    async def get(name: str) -> ScheduleView:
+        """One schedule."""
+        return await view(name)
+
+    @router.put("/{name}", name="change_schedule", responses=problems_with(404, *BODY))
+    async def change(name: str, wanted: ScheduleRequest) -> ScheduleView:
+        """Define a schedule anew. One in code is changed there: 409."""
+        await schedules().change(wanted.scheduled(app, name))
+        return await view(name)
+
+    @router.patch("/{name}", name="pause_schedule", responses=problems_with(404, *BODY))
+    async def pause(name: str, wanted: SchedulePatch) -> ScheduleView:
+        """Pause or resume a schedule, also one in code."""
+        await schedules().pause(name, paused=wanted.paused)
+        return await view(name)
+
+    @router.delete(
+        "/{name}",
+        name="remove_schedule",
+        status_code=204,
+        responses=problems_with(404, 409, 422, 503),
+    )
+    async def remove(name: str) -> None:
+        """Forget a schedule. One in code is removed there: 409."""
+        await schedules().remove(name)
+
+    @router.post(
+        "/{name}/fire",
+        name="fire_schedule",
+        status_code=202,
+        responses=problems_with(404, 409, 422, 503),
+    )
+    async def fire(name: str, request: Request) -> FiredView:
+        """Submit its call once, now, beside its ticks and whatever its policies say."""
+        await client_of(app).store.check_writable()
+        may_arrive(request)
+        return FiredView(job_id=await schedules().fire_now(name))
+
+    return router
