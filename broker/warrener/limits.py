@@ -10,7 +10,7 @@ from .errors import ConfigurationError
 _RATE = re.compile(r"([1-9]\d{0,6})/(s|m|h)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _MOST = 1_000_000
-_BURST = 0.05
+_BURST = 0.1
 """Seconds: starts that fall into so short a time may come together, since nobody wakes more often."""
 
 

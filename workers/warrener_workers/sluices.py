@@ -12,7 +12,7 @@ from typing import Protocol
 
 from warrener.errors import StoreUnavailable
 from warrener.flow import Ask, Flow, Refusal
-from warrener.limits import QueueRules, queue_scope
+from warrener.limits import QueueRules, Rate, queue_scope
 
 from .context import Context
 from .deliveries import Delivery
@@ -47,7 +47,7 @@ class Sluices:
         self.rules: dict[str, QueueRules] = {}
         self.closed: set[str] = set()
         self._paused: set[str] = set()
-        self._waits: dict[str, float] = {}
+        self._applying = asyncio.Lock()
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._wakes = {queue: asyncio.Event() for queue in queues}
         self._store_answers_since = context.clock()
@@ -86,26 +86,33 @@ class Sluices:
                 await self.give_back(queue, ())
             elif not paused and queue in self._paused:
                 self._paused.discard(queue)
-                self.close(queue, 0)
+                self.close(queue)
         self.places_are_free()
 
     # Closing and opening -------------------------------------------------------------------------
 
-    def close(self, queue: str, wait: float) -> None:
-        """Let nothing of this queue come before its limits allow it again, in `wait` seconds at best."""
+    def close(self, queue: str) -> None:
+        """Let nothing of this queue come before its limits allow it again."""
         self.closed.add(queue)
-        self._waits[queue] = wait
         if queue not in self._opening and queue not in self._paused:
-            task = asyncio.get_running_loop().create_task(self._open(queue))
-            self._opening[queue] = task
-            task.add_done_callback(lambda _: self._opening.pop(queue, None))
+            self._opening[queue] = asyncio.get_running_loop().create_task(self._open(queue))
 
     async def give_back(self, queue: str, deliveries: Sequence[Delivery]) -> None:
-        """Stop consuming, then return these to the queue: uncharged, and not to this worker at once."""
-        if self.consumer is not None:
-            await self.consumer.hold(queue)
+        """Stop consuming if it is closed, then return these to the queue: uncharged."""
+        await self._apply(queue)
         for delivery in deliveries:
             await delivery.requeue()
+
+    async def _apply(self, queue: str) -> None:
+        """Consume or not, as it is closed now. Called after each change, so that the last one counts,
+        however many are under way."""
+        async with self._applying:
+            if self.consumer is None:
+                return
+            if queue in self.closed:
+                await self.consumer.hold(queue)
+            else:
+                await self.consumer.let(queue)
 
     def places_are_free(self) -> None:
         """Something was given back, or set: those who wait look again."""
@@ -114,19 +121,24 @@ class Sluices:
 
     async def _open(self, queue: str) -> None:
         pause = SHORTEST
-        while (refusal := await self._refused(queue)) is not None:
-            if queue in self._paused:
-                return
+        while queue not in self._paused and (refusal := await self._refused(queue)) is not None:
             wake = self._wakes[queue]
             wake.clear()
             wait = refusal.wait or pause * random.uniform(0.5, 1.0)  # noqa: S311 — no secret
+            rule = self.rules.get(queue)
+            if refusal.what == "rate" and rule is not None and rule.rate is not None:
+                # Until several may start: what comes too early costs a way back to the queue.
+                rate = Rate.parse(rule.rate)
+                wait += rate.burst // 2 * rate.interval
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(SHORTEST, wait)):
                     await wake.wait()
             pause = min(2 * pause, LONGEST)
-        if queue not in self._paused and self.consumer is not None:
+        # All at once, with no await between: whoever closes it from here on finds nobody who opens it.
+        del self._opening[queue]
+        if queue not in self._paused:
             self.closed.discard(queue)
-            await self.consumer.let(queue)
+            await self._apply(queue)
 
     async def _refused(self, queue: str) -> Refusal | None:
         """Whether a job of this queue could start now."""
@@ -138,8 +150,10 @@ class Sluices:
             [refusal] = await self._flow.take(
                 [Ask("", "", 0, (scope,))], judge=self.judges, look=True
             )
-        except StoreUnavailable:
+        except Exception as error:
+            # Whatever it is, a queue must not stay closed for it.
             self.store_was_away()
+            log.warning("queue %s stays closed for now: %s", queue, error)
             return Refusal(scope.name, "away", LONGEST, False)
         return refusal
 

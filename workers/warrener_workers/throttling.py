@@ -121,7 +121,7 @@ class Throttling:
                 delivery.on_settled = partial(self._left, ask)
                 granted.append(delivery)
             elif refusal.scope == f"queue:{delivery.queue}":
-                self.sluices.close(delivery.queue, refusal.wait)
+                self.sluices.close(delivery.queue)
                 back[delivery.queue].append(delivery)
             else:
                 self._park(delivery, refusal)
