@@ -50,14 +50,16 @@ def switch_off(flaw: str) -> None:
         Settlement.repay = forget  # type: ignore[method-assign]
     elif flaw == "generations":
         from warrener import store
+        from warrener.batches import many
 
         text = store._SCRIPTS["claim"]
         right = "if state == 'SUCCESS' or state == 'REVOKED' then"
         wrong = "if state == 'SUCCESS' or state == 'REVOKED' or state == 'FAILURE' then"
         assert right in text, "the script has changed: say anew how it is broken"
-        store._SCRIPTS["claim"] = text.replace(right, wrong)
-        wrong_text = store._SCRIPTS["claim"]
-        store._HASHES["claim"] = hashlib.sha1(wrong_text.encode()).hexdigest()  # as Redis names it
+        for name in ("claim", many("claim")):
+            store._SCRIPTS[name] = store._SCRIPTS[name].replace(right, wrong)
+            # As Redis names it.
+            store._HASHES[name] = hashlib.sha1(store._SCRIPTS[name].encode()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from .batches import apart, batched, for_many, many
 from .errors import StoreUnavailable
 from .records import JobStatus, parse_status
 from .settings import Settings
@@ -46,7 +47,9 @@ def _scripts_in(folder: Traversable, prefix: str) -> dict[str, str]:
         if file.name.endswith(".lua")
     }
     shared = texts.pop("_shared", "")
-    return {prefix + name: shared + text for name, text in texts.items()}
+    scripts = {prefix + name: shared + text for name, text in texts.items()}
+    # Moves of job records come in crowds, others one at a time.
+    return scripts if prefix else scripts | {many(n): for_many(t) for n, t in scripts.items()}
 
 
 _SCRIPTS = _read_scripts()
@@ -167,12 +170,17 @@ class Store:
 
     async def _send(self, calls: Sequence[Call], along: Sequence[Command] = ()) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
-        for call in calls:
-            pipeline.evalsha(_HASHES[call.script], len(call.keys), *call.keys, *call.arguments)
+        batches = list(batched(calls))
+        for batch in batches:
+            pipeline.execute_command("EVALSHA", _HASHES[batch.script], *batch.words)
         for command in along:
             pipeline.execute_command(*command)
         replies = await pipeline.execute(raise_on_error=False)
-        return replies[: len(calls)]
+        return [
+            one
+            for batch, reply in zip(batches, replies, strict=False)
+            for one in apart(batch, reply)
+        ]
 
     async def send(self, commands: Sequence[Command]) -> list[Any]:
         """Send these commands in one round trip; one answer each, or the error that it got."""

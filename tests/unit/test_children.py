@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from aiormq.channel import Channel
-
 from warrener.messages import Message
 from warrener.retry import NEVER
+from warrener_workers.acks import Settles
 from warrener_workers.child_process import Child
 from warrener_workers.children import Children
 from warrener_workers.deliveries import Delivery, Run
@@ -55,7 +54,7 @@ class Staff:
 
     def begin(self, child: Child) -> Run:
         """Have it begin a job."""
-        delivery = Delivery(Message("a", "t", b""), "q", 1, cast(Channel, None))
+        delivery = Delivery(Message("a", "t", b""), "q", 1, cast(Settles, None))
         spec = TaskSpec("t", "q", NEVER.backoff, None, 3, False)
         run = Run(delivery, spec, f"token-{id(child)}-{child.begun}", 0.0, 0.0)
         self.children.begin(child, run)

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 
 import aiormq
 from aio_pika.abc import AbstractConnection
@@ -24,6 +25,7 @@ from warrener.priorities import check_broker, version_of
 from warrener.settings import Settings
 
 from . import undelivered
+from .acks import Acks
 from .deliveries import Delivery
 from .holding import Holding, consumer_arguments, warn_of
 from .watchdog import Watchdog
@@ -66,6 +68,7 @@ class Consumer:
         self._arrivals: list[Arrival] = []
         self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
+        self._acks: Acks | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._held: set[str] = set()
@@ -96,7 +99,7 @@ class Consumer:
             stages = [topology.stage(self._settings, q) for q in self._queues.values()]
             await topology.declare(channel, [topology.shared(self._settings), *stages])
         channel.on_consumer_cancel_callbacks.add(self._server_cancelled)
-        self._channel = channel
+        self._channel, self._acks = channel, Acks(channel)
         async with self._changing:
             for tag, queue in self._queues.items():
                 if queue not in self._held:
@@ -175,19 +178,17 @@ class Consumer:
     # Arrivals ------------------------------------------------------------------------------------
 
     async def _arrived(self, message: DeliveredMessage) -> None:
-        method, channel = message.delivery, message.channel
+        method, acks = message.delivery, self._acks_of(message)
         assert isinstance(method, spec.Basic.Deliver)
-        assert isinstance(channel, Channel)
         queue = self._queues[method.consumer_tag or ""]
         found = self._checked(decode(message.header.properties, message.body), queue)
         job = found if isinstance(found, Message) else _NO_JOB
-        self._collect(Delivery(job, queue, method.delivery_tag or 0, channel), found)
+        self._collect(Delivery(job, queue, method.delivery_tag or 0, acks), found)
 
     async def _came_back(self, message: DeliveredMessage) -> None:
         """A message that RabbitMQ could not deliver: any worker settles it."""
-        method, channel = message.delivery, message.channel
+        method, acks = message.delivery, self._acks_of(message)
         assert isinstance(method, spec.Basic.Deliver)
-        assert isinstance(channel, Channel)
         properties, namespace = message.header.properties, self._settings.namespace
         found: Message | Foreign | Malformed
         found, queue, why = undelivered.read(
@@ -197,7 +198,16 @@ class Consumer:
         letter = isinstance(found, Message) and is_letter(found)
         found = self._checked(found, self._names.dead_queue(queue) if letter else queue)
         job = found if isinstance(found, Message) else _NO_JOB
-        self._collect(Delivery(job, queue, method.delivery_tag or 0, channel, why), found)
+        self._collect(Delivery(job, queue, method.delivery_tag or 0, acks, why), found)
+
+    def _acks_of(self, message: DeliveredMessage) -> Acks:
+        acks = self._acks
+        assert acks is not None
+        if message.channel is not acks.channel:
+            # Of a channel that was lost while this message was on its way through it.
+            acks = Acks(cast(Channel, message.channel))
+        acks.received(message.delivery_tag or 0)
+        return acks
 
     def _checked(
         self, found: Message | Foreign | Malformed, place: str
@@ -266,9 +276,12 @@ class Consumer:
 
     async def _drop_connection(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
+        acks, self._acks = self._acks, None
         if connection is not None:
             try:
                 async with asyncio.timeout(self._settings.connect_timeout):
+                    if acks is not None:
+                        await acks.flushed()
                     await connection.close()
             except LOST as error:
                 log.debug("closing the consumer's connection: %r", error)

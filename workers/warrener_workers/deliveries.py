@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import aiormq
-from aiormq.channel import Channel
-
 from warrener.messages import Message
 
+from .acks import Settles
 from .outcomes import Outcome
 from .registry import TaskSpec
 
@@ -23,7 +20,7 @@ class Delivery:
     message: Message
     queue: str
     tag: int
-    channel: Channel
+    channel: Settles
     undelivered: str = ""
     """Why RabbitMQ could not deliver it, if it comes from the queue for such messages."""
     settled: bool = False
@@ -49,22 +46,19 @@ class Delivery:
 
     async def acknowledge(self) -> None:
         """Tell RabbitMQ that it is settled."""
-        if self._first():
-            with contextlib.suppress(aiormq.ChannelInvalidStateError):
-                await self.channel.basic_ack(self.tag, wait=False)
+        if self._first() and not self.stale:
+            self.channel.acknowledge(self.tag)
 
     async def reject(self) -> None:
         """Have RabbitMQ dead-letter it: from a work queue it comes to the undelivered ones, which every
         worker settles. From there it would be dropped, so that one is kept until its channel ends."""
-        if not self.undelivered and self._first():
-            with contextlib.suppress(aiormq.ChannelInvalidStateError):
-                await self.channel.basic_nack(self.tag, requeue=False, wait=False)
+        if not self.undelivered and self._first() and not self.stale:
+            self.channel.give_back(self.tag, requeue=False)
 
     async def requeue(self) -> None:
         """Give it back to its queue. Nack, not reject: 4.3 charges a reject as a failed delivery."""
-        if self._first():
-            with contextlib.suppress(aiormq.ChannelInvalidStateError):
-                await self.channel.basic_nack(self.tag, requeue=True, wait=False)
+        if self._first() and not self.stale:
+            self.channel.give_back(self.tag, requeue=True)
 
     def _first(self) -> bool:
         first, self.settled = not self.settled, True

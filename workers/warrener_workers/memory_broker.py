@@ -41,10 +41,10 @@ class _Confirmed:
 
     is_closed = False
 
-    async def basic_ack(self, tag: int, wait: bool = True) -> None:
+    def acknowledge(self, tag: int) -> None:
         """Settled."""
 
-    async def basic_nack(self, tag: int, requeue: bool = True, wait: bool = True) -> None:
+    def give_back(self, tag: int, *, requeue: bool) -> None:
         """Never asked for: the double stops only when nothing runs."""
 
 
@@ -140,7 +140,7 @@ class MemoryBroker:
             _, _, queue, properties, body = heapq.heappop(self._waiting)
             found = decode(properties, body)
             assert isinstance(found, Message), "the double sends only what it has encoded"
-            yield Delivery(found, queue, 1, cast(Channel, _Confirmed())), found
+            yield Delivery(found, queue, 1, _Confirmed()), found
 
 
 def _letter(message: Message) -> DeliveredMessage:
