@@ -128,7 +128,7 @@ async def running_worker(
 
 @contextmanager
 def background_worker(
-    app: str, queues: Sequence[str], settings: Settings, log: Path
+    app: str, queues: Sequence[str], settings: Settings, log: Path, **more: str
 ) -> Iterator[None]:
     """A worker that is ready, for tests on many event loops; its output goes to `log`."""
     environment = {
@@ -136,6 +136,7 @@ def background_worker(
         "WARRENER_AMQP_URL": settings.amqp_url.get_secret_value(),
         "WARRENER_REDIS_URL": settings.redis_url.get_secret_value(),
         "WARRENER_NAMESPACE": settings.namespace,
+        **more,
     }
     command = [sys.executable, "-m", "warrener_workers.cli", "worker", *queues, "--app", app]
     with background(command, environment, log, lambda: " ready: " in log.read_text()):

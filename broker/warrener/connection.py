@@ -47,9 +47,15 @@ RETIRE_AFTER = 1.0
 class Nodes:
     """The broker's nodes, tried in turn: `WARRENER_AMQP_URL` may name several of one cluster."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        connection_class: type[CarefulConnection] = CarefulConnection,
+    ) -> None:
         self._settings = settings
         self._name = name
+        self._class = connection_class
         self._urls = [URL(url) for url in settings.amqp_urls]
         self._next = 0
 
@@ -84,7 +90,7 @@ class Nodes:
             url,
             timeout=self._settings.connect_timeout,
             client_properties={"connection_name": self._name},
-            connection_class=CarefulConnection,
+            connection_class=self._class,
         )
 
 

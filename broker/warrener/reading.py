@@ -40,7 +40,7 @@ def readable(header: bytes) -> bytes:
         return (header[:_FIXED] + properties).ljust(len(header), b"\x00")
 
 
-class _Reader(asyncio.StreamReader):
+class CarefulReader(asyncio.StreamReader):
     """What aiormq reads frames from: in turn their first byte, the rest of their head, their payload."""
 
     def __init__(self, stream: asyncio.StreamReader) -> None:
@@ -66,15 +66,22 @@ class _Reader(asyncio.StreamReader):
         return self._stream.at_eof()
 
 
+async def open_streams(
+    url: URL, **kwargs: Any
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """What aiormq itself would open for this URL."""
+    plain = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+    return await plain.create(url, **kwargs)
+
+
 class _Transport(TransportFactory):
     """Opens what aiormq would open, and reads it with care."""
 
     async def create(
         self, url: URL, **kwargs: Any
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        plain = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
-        reader, writer = await plain.create(url, **kwargs)
-        return _Reader(reader), writer
+        reader, writer = await open_streams(url, **kwargs)
+        return CarefulReader(reader), writer
 
 
 class CarefulConnection(Connection):

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     max_priority: int = Field(0, ge=0, le=31)
     """The highest priority that a job can have; 0: jobs have none. Quorum queues have them from RabbitMQ
     4.0 on (0 to 4 and above as two levels, all of them from 4.3 on); classic ones are declared with it."""
+    transport: Literal["plain", "fast"] = "plain"
+    """How workers read their deliveries: `plain` is aio-pika's way, `fast` hands them on in batches."""
     declare: bool = True
     """False on brokers where an operator declares the topology ahead."""
 

@@ -1,9 +1,12 @@
-"""The two harnesses of the contract suite: real parts, and the double that must behave like them."""
+"""The harnesses of the contract suite: real parts on either transport, and the double that must behave like
+them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -82,27 +85,47 @@ class Double:
         return await self._test.replay(queue, selection, **how)
 
 
+@contextmanager
+def one_worker(
+    rabbit: RabbitNode, redis_node: RedisNode, place: str, log: Path, transport: str
+) -> Iterator[Settings]:
+    """One worker for the whole suite, on a virtual host and a namespace of its own."""
+    rabbit.manage("PUT", f"/api/vhosts/{place}")
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    rabbit.manage("PUT", f"/api/permissions/{place}/guest", everything)
+    settings = Settings(amqp_url=rabbit.amqp_url + place, redis_url=redis_node.url, namespace=place)
+    with background_worker(
+        "tests.contract.shop:app", shop.app.queues, settings, log, WARRENER_TRANSPORT=transport
+    ):
+        yield settings
+
+
 @pytest.fixture(scope="session")
 def contract_worker(
     rabbit: RabbitNode, redis_node: RedisNode, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """One worker for the whole suite, on a virtual host and a namespace of its own."""
-    rabbit.manage("PUT", "/api/vhosts/contract")
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    rabbit.manage("PUT", "/api/permissions/contract/guest", everything)
-    settings = Settings(
-        amqp_url=rabbit.amqp_url + "contract", redis_url=redis_node.url, namespace="contract"
-    )
+    """A worker that reads its deliveries as aio-pika does."""
     log = tmp_path_factory.mktemp("contract") / "worker.log"
-    with background_worker("tests.contract.shop:app", shop.app.queues, settings, log):
+    with one_worker(rabbit, redis_node, "contract", log, "plain") as settings:
         yield settings
 
 
-@pytest_asyncio.fixture(params=["real", "double"])
+@pytest.fixture(scope="session")
+def fast_contract_worker(
+    rabbit: RabbitNode, redis_node: RedisNode, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """A worker on the fast transport."""
+    log = tmp_path_factory.mktemp("contract-fast") / "worker.log"
+    with one_worker(rabbit, redis_node, "contract-fast", log, "fast") as settings:
+        yield settings
+
+
+@pytest_asyncio.fixture(params=["real", "fast", "double"])
 async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
-    """Each contract test runs on both."""
-    if request.param == "real":
-        shop.app.settings = request.getfixturevalue("contract_worker")
+    """Each contract test runs on all."""
+    if request.param != "double":
+        worker = "contract_worker" if request.param == "real" else "fast_contract_worker"
+        shop.app.settings = request.getfixturevalue(worker)
         yield Real(shop.app)
         await shop.app.close()
     else:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from warrener import State
-from warrener_workers.consumer import Arrival, Consumer
+from warrener_workers.arrivals import Arrival
+from warrener_workers.consumer import Consumer
 from warrener_workers.holding import Holding, consumer_arguments
 from warrener_workers.nodes import RabbitNode
 from warrener_workers.watchdog import Watchdog

@@ -128,7 +128,7 @@ async def test_nothing_is_said_on_a_channel_that_is_gone_or_going(how: str) -> N
     if how == "closed":
         broker.is_closed = True
     else:
-        acks.closing = True
+        acks.end()
     await asyncio.sleep(0)
     assert broker.write_queue.empty()
     await acks.flushed()

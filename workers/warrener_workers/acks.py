@@ -40,14 +40,17 @@ class Acks:
         self._settled: list[int] = []
         self._refused: list[bytes] = []
         self._due = False
-        self.closing = False
-        """True as soon as the transport has seen the channel's end, which aiormq handles later: an
-        acknowledgement behind our Close-Ok would cost the connection."""
+        self._ending = False
 
     @property
     def is_closed(self) -> bool:
         """True once the channel is gone, or going."""
-        return self.closing or self.channel.is_closed
+        return self._ending or self.channel.is_closed
+
+    def end(self) -> None:
+        """The transport has seen the channel's end, which aiormq handles later: an acknowledgement
+        behind our Close-Ok would cost the connection."""
+        self._ending = True
 
     def received(self, tag: int) -> None:
         """This tag came. Each must be noted: what `multiple` covers is told by those that are not

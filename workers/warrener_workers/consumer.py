@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import aiormq
 from aio_pika.abc import AbstractConnection
@@ -18,21 +18,21 @@ from aiormq.channel import Channel
 
 from warrener import topology
 from warrener.connection import LOST, Nodes, open_channel
-from warrener.dead_letters import is_letter
+from warrener.diverting import Diverted
 from warrener.errors import BrokerUnavailable, ConsumingLost, QueueNotFound
-from warrener.messages import Foreign, Malformed, Message, Seal, decode
+from warrener.fast_transport import FastConnection
+from warrener.messages import Seal
 from warrener.priorities import check_broker, version_of
+from warrener.reading import CarefulConnection
 from warrener.settings import Settings
 
-from . import undelivered
 from .acks import Acks
-from .deliveries import Delivery
+from .arrivals import Arrival, Arrivals
 from .holding import Holding, consumer_arguments, warn_of
 from .watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-Arrival = tuple[Delivery, Message | Foreign | Malformed]
 PAUSES = (0.2, 0.5, 1.0, 2.0)
 OPENING = 30.0
 """Seconds after which a broker that has not let the worker consume is tried anew: a quorum queue
@@ -57,9 +57,11 @@ class Consumer:
     ) -> None:
         self._settings = settings
         self._names = topology.Names(settings.namespace)
-        self._seal = seal
-        self._nodes = Nodes(settings, name)
+        kind = FastConnection if settings.transport == "fast" else CarefulConnection
+        self._nodes = Nodes(settings, name, kind)
+        self._prefix = f"{name}."
         self._queues = {f"{name}.{n}": queue for n, queue in enumerate(queues)}
+        self._reading = Arrivals(settings, self._queues, seal)
         self._holdings = queues
         self._undelivered = f"{name}.undelivered"
         self._watchdog = watchdog
@@ -100,15 +102,17 @@ class Consumer:
             await topology.declare(channel, [topology.shared(self._settings), *stages])
         channel.on_consumer_cancel_callbacks.add(self._server_cancelled)
         self._channel, self._acks = channel, Acks(channel)
+        if isinstance(self._connection, FastConnection):
+            # This connection has no other channel.
+            divert, acks = partial(self._diverted, self._acks), self._acks
+            self._connection.divert(self._prefix, divert, lambda _: acks.end())
         async with self._changing:
             for tag, queue in self._queues.items():
                 if queue not in self._held:
                     await self._consume_from(channel, queue, tag)
             await channel.basic_qos(prefetch_count=UNDELIVERED_AT_ONCE)
             shared, tag = self._names.undelivered, self._undelivered
-            await _consuming(
-                shared, channel.basic_consume(shared, self._came_back, consumer_tag=tag)
-            )
+            await _consuming(shared, channel.basic_consume(shared, self._arrived, consumer_tag=tag))
 
     async def _consume_from(self, channel: Channel, queue: str, tag: str) -> None:
         # It counts for consumers that begin after it.
@@ -178,46 +182,25 @@ class Consumer:
     # Arrivals ------------------------------------------------------------------------------------
 
     async def _arrived(self, message: DeliveredMessage) -> None:
-        method, acks = message.delivery, self._acks_of(message)
-        assert isinstance(method, spec.Basic.Deliver)
-        queue = self._queues[method.consumer_tag or ""]
-        found = self._checked(decode(message.header.properties, message.body), queue)
-        job = found if isinstance(found, Message) else _NO_JOB
-        self._collect(Delivery(job, queue, method.delivery_tag or 0, acks), found)
+        said, acks = message.delivery, self._acks
+        assert isinstance(said, spec.Basic.Deliver)
+        if acks is None or message.channel is not acks.channel:
+            return  # of a channel that was lost meanwhile: it comes again
+        acks.received(said.delivery_tag or 0)
+        arrival = self._reading.job(said, message.header.properties, message.body, acks)
+        self._collect([arrival])
 
-    async def _came_back(self, message: DeliveredMessage) -> None:
-        """A message that RabbitMQ could not deliver: any worker settles it."""
-        method, acks = message.delivery, self._acks_of(message)
-        assert isinstance(method, spec.Basic.Deliver)
-        properties, namespace = message.header.properties, self._settings.namespace
-        found: Message | Foreign | Malformed
-        found, queue, why = undelivered.read(
-            method.routing_key or "", properties, message.body, namespace
-        )
-        queue = queue or self._settings.default_queue
-        letter = isinstance(found, Message) and is_letter(found)
-        found = self._checked(found, self._names.dead_queue(queue) if letter else queue)
-        job = found if isinstance(found, Message) else _NO_JOB
-        self._collect(Delivery(job, queue, method.delivery_tag or 0, acks, why), found)
+    def _diverted(self, acks: Acks, batch: Sequence[Diverted]) -> None:
+        arrivals = []
+        for one in batch:
+            acks.received(one.tag)
+            arrivals.append(self._reading.diverted(one, acks))
+        self._collect(arrivals)
 
-    def _acks_of(self, message: DeliveredMessage) -> Acks:
-        acks = self._acks
-        assert acks is not None
-        if message.channel is not acks.channel:
-            # Of a channel that was lost while this message was on its way through it.
-            acks = Acks(cast(Channel, message.channel))
-        acks.received(message.delivery_tag or 0)
-        return acks
-
-    def _checked(
-        self, found: Message | Foreign | Malformed, place: str
-    ) -> Message | Foreign | Malformed:
-        return found if self._seal is None else self._seal.check(found, place)
-
-    def _collect(self, delivery: Delivery, found: Message | Foreign | Malformed) -> None:
+    def _collect(self, arrivals: list[Arrival]) -> None:
         if not self._arrivals:
             asyncio.get_running_loop().call_soon(self._hand_on)
-        self._arrivals.append((delivery, found))
+        self._arrivals += arrivals
 
     def _hand_on(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
@@ -285,9 +268,6 @@ class Consumer:
                     await connection.close()
             except LOST as error:
                 log.debug("closing the consumer's connection: %r", error)
-
-
-_NO_JOB = Message(job_id="", task="", body=b"")
 
 
 async def _closed(channel: Channel) -> str:

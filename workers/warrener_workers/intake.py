@@ -13,8 +13,8 @@ from warrener.retry import NEVER
 from warrener.topology import LONGEST_WAIT, TICK
 from warrener.transitions import Broken, Granted, Held, Settled, Stale, Verdict
 
+from .arrivals import Arrival
 from .claims import Claim, Claims
-from .consumer import Arrival
 from .context import Context
 from .deliveries import Delivery, Run
 from .outcomes import Bury, deferral, growing_park, worker_lost

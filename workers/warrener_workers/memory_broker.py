@@ -19,7 +19,7 @@ from warrener.publishing import Outgoing, check
 from warrener.settings import Settings
 from warrener.topology import Names
 
-from .consumer import Arrival
+from .arrivals import Arrival
 from .deliveries import Delivery
 
 START = 1_750_000_000.0
