@@ -5,6 +5,7 @@
 
 import asyncio
 import hashlib
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from warrener import (
     RetryLater,
     State,
     StoreUnavailable,
+    cron,
 )
 
 # Troubles that pass by themselves: of the site, and of the nodes that jobs are sent through.
@@ -98,6 +100,15 @@ async def report(job: Job[Resources], scan: Scan) -> Summary:
             unanalysed.append(Unanalysed(url=analysis.url, job_id=analysis.id, error=why))
     result = compose(scan, findings, unanalysed, datetime.now(UTC))
     return await asyncio.to_thread(write, result, job.resources.reports, job.id)
+
+
+def check_every_hour(site: str) -> None:
+    """Have `warrener beat` scan this site every hour, unless the scan before has not ended."""
+    app.schedule("hourly-scan", cron("0 * * * *"), discover.s(HttpUrl(site)), overlap="skip")
+
+
+if site := os.environ.get("WARRENER_SCAN_SITE"):
+    check_every_hour(site)
 
 
 def explain(status: JobStatus) -> str:

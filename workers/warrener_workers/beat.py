@@ -101,6 +101,12 @@ class Beat:
         times = [due for schedule in done if (due := next_due(schedule, now)) is not None]
         return min([LOOK, *(max(0.0, due - now) for due in times if due > now)])
 
+    async def next_due(self) -> float | None:
+        """When the next tick of any schedule is due. Raises StoreUnavailable."""
+        now = self._client.clock()
+        times = [next_due(schedule, now) for schedule in await self._book.all()]
+        return min((due for due in times if due is not None), default=None)
+
     async def _adopt(self) -> None:
         """Write what is in code into the store, and take out what no longer is."""
         if self._adopted:

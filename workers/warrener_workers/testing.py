@@ -32,6 +32,7 @@ from warrener.transitions import Runner
 
 from . import registry
 from .advancing import Advancing
+from .beat import Beat
 from .context import Context
 from .deliveries import Run
 from .intake import Intake
@@ -123,6 +124,7 @@ class WarrenerTest:
         self._sent: list[tuple[str, Sent]] = []
         self._draining = asyncio.Lock()
         self._runtime: Runtime
+        self._the_beat: Beat | None = None
 
     @contextlib.asynccontextmanager
     async def installed(self) -> AsyncIterator[WarrenerTest]:
@@ -157,14 +159,28 @@ class WarrenerTest:
                 await self._run_due()
 
     async def advance(self, seconds: float) -> None:
-        """Let so much time pass, and run what becomes due meanwhile."""
+        """Let so much time pass, and run what becomes due meanwhile, the app's schedules included: they
+        count from the first advance() on."""
         async with self._draining:
             end = self.clock.now + seconds
+            tick = await self._beat()
             await self._run_due()
-            while (due := self._broker.next_due()) is not None and due <= end:
+            while (due := min(filter(None, (self._broker.next_due(), tick)), default=end)) <= end:
                 self.clock.now = max(self.clock.now, due)
+                tick = await self._beat()
                 await self._run_due()
+                if self.clock.now >= end:
+                    break
             self.clock.now = end
+
+    async def _beat(self) -> float | None:
+        """Submit what is scheduled for now; when the next tick is due, if there is any schedule."""
+        if not self.app.schedules:
+            return None
+        beat = self._the_beat = self._the_beat or Beat(self.app, self._client, lambda: 0.0)
+        await beat.lead()
+        await beat.look()
+        return await beat.next_due()
 
     def sent(self, task: Task[..., Any] | str) -> list[Sent]:
         """The jobs of this task that were submitted, by the test or by other jobs."""
