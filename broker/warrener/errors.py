@@ -19,7 +19,7 @@ where it is raised, which stay on the error as attributes.
     ├── StoreUnavailable
     ├── ConsumingLost                      ends a worker
     ├── QueueBusy · DeadLetterNotFound
-    ├── ApiKeyNotFound
+    ├── ApiKeyNotFound · WorkerNotFound
     ├── ScheduleNotFound · ScheduleExists · ScheduleInCode
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
@@ -271,6 +271,10 @@ class DeadLetterNotFound(WarrenerError):
 
 class ResultError(WarrenerError):
     """{message}"""
+
+
+class WorkerNotFound(WarrenerError):
+    """No living worker is called {name!r}. There are: {living}."""
 
 
 class JobNotFound(ResultError):

@@ -8,10 +8,13 @@ from typing import Any
 
 import orjson
 
-from .errors import WorkerNameTaken
+from .errors import WorkerNameTaken, WorkerNotFound
 from .fields import known
 from .settings import Settings
 from .store import Store
+
+_ASKED = 86_400
+"""Seconds for which a worker that cannot be reached is still asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class PresenceBoard:
     def _name(self, name: str) -> str:
         return f"{self._prefix}:worker-name:{name}"
 
+    def _stop(self, owner: str) -> str:
+        return f"{self._prefix}:worker-stop:{owner}"
+
     @property
     def _all(self) -> str:
         return f"{self._prefix}:workers"
@@ -73,15 +79,29 @@ class PresenceBoard:
             pid=other.pid if other else "unknown",
         )
 
-    async def renew(self, presence: Presence) -> None:
-        """Say that this worker lives."""
+    async def renew(self, presence: Presence) -> bool:
+        """Say that this worker lives; answers whether somebody has asked it to stop."""
         text = orjson.dumps(presence)
         async with self._store.reachable():
             pipeline = self._store.client.pipeline(transaction=False)
             pipeline.set(self._worker(presence.owner), text, px=self._lifetime_ms)
             pipeline.set(self._name(presence.name), presence.owner, px=self._lifetime_ms)
             pipeline.zadd(self._all, {presence.owner: presence.seen})
-            await pipeline.execute()
+            pipeline.exists(self._stop(presence.owner))
+            [*_, asked] = await pipeline.execute()
+        return bool(asked)
+
+    async def ask_to_stop(self, name: str) -> Presence:
+        """Ask the living worker of this name to stop, as by SIGTERM: it hears it on its next beat. Only
+        this start of it is asked, not one that a supervisor starts in its place. Raises WorkerNotFound."""
+        workers = await self.living()
+        found = next((worker for worker in workers if worker.name == name), None)
+        if found is None:
+            living = ", ".join(worker.name for worker in workers) or "none"
+            raise WorkerNotFound(name=name, living=living)
+        async with self._store.reachable():
+            await self._store.client.set(self._stop(found.owner), b"1", ex=_ASKED)
+        return found
 
     async def leave(self, presence: Presence) -> None:
         """Say that this worker has ended."""

@@ -359,6 +359,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         http=Request("GET", "/events", headers={"Last-Event-ID": "now"})
     ),
     "a batch of no jobs": Provocation(http=Request("POST", "/jobs/batch", json={"jobs": []})),
+    "a worker that does not live": Provocation(cli=("shutdown", "nobody")),
     "a state that does not exist": Provocation(
         http=Request("GET", "/jobs?state=DONE"), cli=("jobs", "list", "--state", "done")
     ),

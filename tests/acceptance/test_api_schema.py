@@ -161,6 +161,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "list_dead_letters",
         "list_jobs",
         "list_queues",
+        "list_workers",
         "pause_queue",
         "replay_dead_letters",
         "resume_queue",

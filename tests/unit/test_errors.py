@@ -241,6 +241,7 @@ PUBLIC = [
     "WarrenerError",
     "WorkerLost",
     "WorkerNameTaken",
+    "WorkerNotFound",
     "WorkflowFailed",
     "WorkflowHandle",
     "WorkflowNotFound",

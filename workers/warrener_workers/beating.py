@@ -39,7 +39,7 @@ def first_presence(name: str, queues: Sequence[str], pool: str, slots: int, now:
 
 class Beating:
     """Renews a worker's presence. `give_up` gets the runs that must end because others may take them for
-    abandoned."""
+    abandoned; `asked_to_stop` is called on each beat once somebody wants the worker to stop."""
 
     def __init__(
         self,
@@ -48,12 +48,14 @@ class Beating:
         board: PresenceBoard,
         claims: Claims,
         give_up: Callable[[list[Run]], None],
+        asked_to_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._presence = presence
         self._context = context
         self._board = board
         self._claims = claims
         self._give_up = give_up
+        self._asked_to_stop = asked_to_stop
         self._lapse: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -64,12 +66,14 @@ class Beating:
             try:
                 # No longer than a beat: the next try may find a better connection.
                 async with asyncio.timeout(beat):
-                    await self._board.renew(self._now())
+                    asked = await self._board.renew(self._now())
             except (StoreUnavailable, TimeoutError) as error:
                 self._claims.store_was_away()
                 why = str(error) or f"Redis has not answered within {beat:g} s"
                 log.warning("this worker's presence is not renewed: %s", why)
             else:
+                if asked:
+                    self._asked_to_stop()
                 self._lapses_at(began + self._context.settings.presence_lifetime - beat / 2)
             await asyncio.sleep(beat)
 

@@ -143,9 +143,8 @@ class Worker:
     async def _work(self, parts: Parts, registry: Registry, on_ready: Callable[[], None]) -> None:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
-        beating = Beating(
-            parts.presence, parts.context, parts.board, parts.intake.claims, self._give_up
-        )
+        watched = (parts.presence, parts.context, parts.board, parts.intake.claims)
+        beating = Beating(*watched, self._give_up, self.stop)
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
         self._track(parts.tally.keep())

@@ -18,6 +18,7 @@ from warrener import (
     StoreUnavailable,
     SubmissionError,
     WarrenerError,
+    WorkerNotFound,
 )
 from warrener.imports import users_traceback
 
@@ -31,6 +32,7 @@ from . import (
     doctor,
     flow,
     following,
+    inspecting,
     jobs,
     keys,
     listing,
@@ -45,6 +47,7 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
     (BrokerUnavailable, 4),
     (StoreUnavailable, 4),
     (JobNotFound, 5),
+    (WorkerNotFound, 5),
     (DeadLetterNotFound, 5),
     (ApiKeyNotFound, 5),
     (ScheduleNotFound, 5),
@@ -79,6 +82,8 @@ app.command("job")(jobs.job)
 app.command("revoke")(jobs.revoke)
 app.command("events")(following.events)
 app.command("status")(jobs.status)
+app.command("shutdown")(inspecting.shutdown)
+jobs.inspect.command("registered")(inspecting.registered)
 app.add_typer(listing.commands, name="jobs")
 jobs.inspect.command("scheduled")(listing.scheduled)
 app.add_typer(jobs.inspect, name="inspect")

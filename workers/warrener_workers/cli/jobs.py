@@ -226,12 +226,24 @@ def status(
         print_json([asdict(worker) for worker in workers])
     else:
         now = time.time()
-        columns = ("name", "host", "pid", "queues", "busy", "slots", "pool", "up s", "seen s ago")
+        columns = (
+            "name",
+            "host",
+            "pid",
+            "version",
+            "queues",
+            "busy",
+            "slots",
+            "pool",
+            "up s",
+            "seen s ago",
+        )
         rows = [
             (
                 w.name,
                 w.host,
                 w.pid,
+                w.version,
                 " ".join(w.queues),
                 w.busy,
                 w.slots,

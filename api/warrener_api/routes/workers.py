@@ -1,0 +1,65 @@
+"""Workers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from warrener import Warrener
+from warrener.presence import PresenceBoard
+
+from ..answering import route_class
+from ..clients import client_of
+from ..openapi import operation_ids
+from ..problems import problems_with
+from ..schemas import time_view
+
+
+class WorkerView(BaseModel):
+    """A living worker, as it described itself on its last beat. `running` are the jobs that have run for
+    longer than one."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    queues: list[str]
+    pool: str
+    slots: int
+    busy: int
+    started: datetime | None
+    seen: datetime | None
+    running: list[dict[str, Any]]
+
+
+def routes(app: Warrener) -> APIRouter:
+    """The routes under /workers."""
+    router = APIRouter(
+        prefix="/workers",
+        tags=["workers"],
+        route_class=route_class(app),
+        generate_unique_id_function=operation_ids("/workers"),
+    )
+
+    @router.get("", name="list_workers", responses=problems_with(503))
+    async def list_workers() -> list[WorkerView]:
+        """The living workers, by name."""
+        workers = await PresenceBoard(app.settings, client_of(app).store).living()
+        plain = ("name", "host", "pid", "version", "queues", "pool", "slots", "busy")
+        return [
+            WorkerView(
+                **{name: getattr(worker, name) for name in plain},
+                started=time_view(worker.started),
+                seen=time_view(worker.seen),
+                running=[
+                    {name: job[name] for name in ("id", "task", "queue", "attempt", "started")}
+                    for job in worker.running
+                ],
+            )
+            for worker in workers
+        ]
+
+    return router
