@@ -7,6 +7,9 @@ import signal
 import pytest
 
 from warrener import JobEnded, JobHandle, JobNotFound, JobRevoked, JobStatus, State, transitions
+from warrener.dead_letters import Death, bury
+from warrener.messages import Message
+from warrener.records import JobError
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
 
@@ -180,11 +183,13 @@ async def test_a_job_that_has_expired_never_runs(yard: Yard, countdown: float | 
 async def test_who_replays_a_dead_letter_wants_it_to_run_though_it_would_have_expired(
     yard: Yard,
 ) -> None:
+    now = yard.client.clock()
+    body = b'{"args": ["again"]}'
+    late = Message("late", tasks.run.name, body, created=now - 9, expires=now - 5)
+    outgoing, _ = bury(late, QUEUE, Death(JobError("ValueError", "no"), now - 6, "w", []))
+    assert await yard.client.publisher.publish_many([outgoing]) == [None]
     async with yard.worker():
-        job = await tasks.gated.options(expires=2).send("again", "gate", 2)
-        yard.open("gate")
-        await yard.letters(1)
-        await _time_passes(yard, job, 2)
         await Replayer(yard.client).replay(QUEUE, Selection(everything=True))
-        [status] = await yard.ended(job)
+        [status] = await yard.ended("late")
         assert (status.state, status.generation) == (State.SUCCESS, 1)
+    assert yard.events("again") == ["start again", "end again"]

@@ -11,6 +11,7 @@ AGAIN = "a job runs again after its success was recorded"
 BACKWARDS = "the record moves backwards"
 FORGOTTEN = "the record of an unfinished job can expire"
 KEPT = "the record of an ended job never expires"
+REVOKED_RUNS = "a run that was asked to end has ended, and another begins"
 TWO_ENDS = "a job has ended well and has a dead letter"
 NO_LETTER = "a failed job has no dead letter"
 IN_DEBT = "a debt is left unpublished"
@@ -30,6 +31,14 @@ def wrong_step(before: State, after: State) -> str | None:
             return AGAIN
         if (new.generation, new.attempt) < (old.generation, old.attempt):
             return BACKWARDS
+    if (
+        old is not None
+        and old.asked
+        and new.state == "STARTED"
+        and new.generation == old.generation
+        and new.token != old.token
+    ):
+        return REVOKED_RUNS
     if new.expires and not new.unconfirmed and new.state not in ENDED:
         return FORGOTTEN
     if new.state in ENDED and not new.expires:

@@ -33,6 +33,7 @@ def steps(setting: Setting, state: State) -> Iterator[Step]:
     yield from worker_steps(setting, state)
     yield from _replay(setting, state)
     yield from _purge(setting, state)
+    yield from _revocation(setting, state)
     yield from _time(setting, state)
     if state.left.crashes:
         yield from _crashes(setting, state)
@@ -153,6 +154,17 @@ def _purge(setting: Setting, state: State) -> Iterator[Step]:
             yield Step(f"the purge puts {message} back", back)
         case _:
             yield Step(f"the purge acknowledges {message}", state._replace(purger=None))
+
+
+# Revocation: one move of the record, which workers look at -----------------------------------------
+
+
+def _revocation(setting: Setting, state: State) -> Iterator[Step]:
+    if state.left.revokes and state.record is not None:
+        record, answer = setting.apply(state.record, Command("ask"))
+        left = state.left._replace(revokes=state.left.revokes - 1)
+        label = f"somebody revokes the job: {answer.kind}"
+        yield Step(label, state._replace(record=record, left=left), chosen=True)
 
 
 # Time and faults ---------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class Flaw(StrEnum):
     REVOKED_IS_UNCONFIRMED = (
         "a revoked record stays unconfirmed, so that its submitter makes it permanent"
     )
+    ASKED_RUNS_AGAIN = "a run that was asked to end and was lost or handed back is begun again"
 
 
 class Record(NamedTuple):
@@ -47,6 +48,8 @@ class Record(NamedTuple):
     """What an ended attempt has not published yet: retry, dead, or nothing."""
     unconfirmed: bool = False
     expires: bool = False
+    asked: bool = False
+    """True if somebody has asked its run to end."""
 
 
 class Command(NamedTuple):
@@ -96,6 +99,8 @@ def move(record: Record | None, command: Command, flaw: Flaw | None = None) -> M
             return _replay(record, command)
         case "revoke":
             return _revoke(record, command, flaw)
+        case "ask":
+            return _ask(record, flaw)
         case "pay":
             paid = record is not None and record.token == command.token
             return (record._replace(owed="") if record and paid else record), OK
@@ -129,6 +134,9 @@ def _claim(record: Record | None, command: Command, flaw: Flaw | None) -> Moved:
                     if record.token != command.abandoned and flaw is not Flaw.HELD_IS_TAKEN:
                         return record, Answer("held", record.token, record.owner)
                     losses += 1
+            if record.asked and flaw is not Flaw.ASKED_RUNS_AGAIN:
+                revoked = _revoked(record, flaw)._replace(attempt=command.attempt)
+                return revoked, Answer("settled", token=record.token)
         expires = record.expires and not record.unconfirmed and record.state != "FAILURE"
     claimed = Record(
         "STARTED",
@@ -178,9 +186,28 @@ def _revoke(record: Record | None, command: Command, flaw: Flaw | None) -> Moved
         return record, STALE
     if record.state not in WAITING:
         return record, Answer("unchanged")
-    unconfirmed = record.unconfirmed and flaw is Flaw.REVOKED_IS_UNCONFIRMED
-    revoked = record._replace(state="REVOKED", owed="", unconfirmed=unconfirmed, expires=True)
-    return revoked, Answer("revoked")
+    return _revoked(record, flaw), Answer("revoked")
+
+
+def _revoked(record: Record, flaw: Flaw | None) -> Record:
+    return record._replace(
+        state="REVOKED",
+        owner=0,
+        owed="",
+        unconfirmed=record.unconfirmed and flaw is Flaw.REVOKED_IS_UNCONFIRMED,
+        expires=True,
+        asked=False,
+    )
+
+
+def _ask(record: Record | None, flaw: Flaw | None) -> Moved:
+    if record is None or record.unconfirmed:
+        return record, Answer("unknown")
+    if record.state == "STARTED":
+        return record._replace(asked=True), Answer("asked")
+    if record.state not in WAITING:
+        return record, Answer("ended")
+    return _revoked(record, flaw), Answer("revoked")
 
 
 def _end(record: Record | None, script: str, token: int, flaw: Flaw | None) -> Moved:
@@ -191,8 +218,12 @@ def _end(record: Record | None, script: str, token: int, flaw: Flaw | None) -> M
         return record, SUPERSEDED
     if record.state == state:
         return record, OK
+    if record.state == "REVOKED" and script != "succeed":
+        return record, Answer("revoked")
     if record.state != "STARTED":
         return record, SUPERSEDED
+    if record.asked and script != "succeed":
+        return _revoked(record, flaw), Answer("revoked")
     owed = {"retry": "retry", "fail": "dead", "succeed": ""}[script]
     if flaw is Flaw.DEBT_NOT_RECORDED:
         owed = ""

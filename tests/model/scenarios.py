@@ -21,6 +21,10 @@ SCENARIOS = {
     ),
     "losses around a replay": Setting(Left(crashes=1, losses=1, handbacks=1), attempts=1),
     "two crashes and a purge": Setting(Left(crashes=2, purges=1), attempts=1),
+    "two crashes and a revocation": Setting(Left(crashes=2, revokes=1), replays=0),
+    "a revocation, a lost process and a run handed back": Setting(
+        Left(crashes=1, revokes=1, losses=1, handbacks=1), attempts=1
+    ),
     "a crash and an idempotency key": Setting(Left(crashes=1), keyed=True),
     "two crashes, a key, a delay and a purge": Setting(
         Left(crashes=2, purges=1), keyed=True, delayed=True, replays=0

@@ -29,6 +29,7 @@ def test_the_search_is_not_a_small_one() -> None:
 
 
 CRASH = Setting(Left(crashes=1))
+ASKED = Setting(Left(crashes=1, revokes=1), replays=0)
 PURGE = Setting(Left(purges=1), keyed=True, replays=0)
 
 BROKEN = {
@@ -50,6 +51,8 @@ BROKEN = {
     # Purging.
     Flaw.UNKNOWN_IS_DROPPED: (promises.LOST, replace(PURGE, keyed=False)),
     Flaw.REVOKED_IS_UNCONFIRMED: (promises.KEPT, PURGE),
+    # Revoking.
+    Flaw.ASKED_RUNS_AGAIN: (promises.REVOKED_RUNS, ASKED),
 }
 
 

@@ -46,6 +46,8 @@ def transition(job_id: str, command: Command) -> Transition:
             return transitions.fail(job_id, token, NOW, how)
         case "revoke":
             return transitions.revoke(message, NOW, "purged", LIVES_FOR)
+        case "ask":
+            return transitions.ask_revoke(job_id, NOW, "enough", LIVES_FOR, terminate=False)
         case "replay":
             return transitions.replay(message, "shop")
         case "lose":
@@ -101,6 +103,8 @@ def written(record: Record) -> dict[str, str | bytes | int]:
         fields["owed"] = DEBTS[record.owed]
     if record.unconfirmed:
         fields["unconfirmed"] = 1
+    if record.asked:
+        fields |= {"revoke": "cancel", "reason": "enough"}
     return fields
 
 
@@ -119,6 +123,7 @@ def read_back(fields: dict[bytes, bytes], lives_for: int) -> Record | None:
         _debt(fields.get(b"owed", b"")),
         b"unconfirmed" in fields,
         lives_for >= 0,
+        b"revoke" in fields,
     )
 
 
@@ -177,6 +182,7 @@ async def test_the_scripts_make_the_same_moves(moves: dict[Question, Moved]) -> 
 def test_all_scripts_of_the_protocol_were_called(moves: dict[Question, Moved]) -> None:
     called = {command.script for _, command in moves}
     assert called == {
+        "ask",
         "claim",
         "fail",
         "lose",

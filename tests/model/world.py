@@ -74,6 +74,8 @@ class Left(NamedTuple):
     """Runs that a worker stops and returns."""
     purges: int = 0
     """Messages that an operator takes out of the work queue: no fault, but as unforeseeable."""
+    revokes: int = 0
+    """Times that somebody revokes the job."""
 
 
 class State(NamedTuple):
