@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from warrener import JobStatus
-from warrener.flow import Flow
+from warrener.flow import Ask, Flow
+from warrener.limits import Scope
 from warrener.queues import Queues
 
 from . import yard as tasks
@@ -181,3 +184,46 @@ async def consumers(yard: Yard, count: int) -> None:
         return (await Queues(yard.client).state(QUEUE)).consumers == count
 
     await until_true(so_many, f"{count} consumers")
+
+
+async def test_a_worker_killed_between_place_and_claim_costs_a_place_until_it_lapses(
+    yard: Yard,
+) -> None:
+    flow = Flow(yard.app.settings.model_copy(update={"beat": 0.6}), yard.client.store)
+    scope = Scope(f"key:{tasks.serves.name}:ada", 1)
+    # All that such a worker leaves behind.
+    assert await flow.take([Ask("a token that nobody renews", "job", 0, (scope,))]) == [None]
+    async with yard.worker():
+        job = await tasks.serves.send("ada-1", "ada")
+        [status] = await yard.ended(job)
+    assert (status.state, status.attempt, status.losses) == ("SUCCESS", 1, 0)
+    assert await flow_is_empty(yard, scope.name)
+
+
+async def test_a_key_holds_through_a_lost_connection_and_its_redeliveries(yard: Yard) -> None:
+    async with yard.worker("-c", "4") as worker:
+        first = await tasks.serves.send("ada-1", "ada", "gate")
+        await yard.noted("start ada-1")
+        second = await tasks.serves.send("ada-2", "ada", "gate")
+
+        def consuming() -> list[str]:
+            found = yard.rabbit.manage("GET", f"/api/vhosts/{yard.vhost}/connections")
+            return [
+                one["name"]
+                for one in found
+                if one["client_properties"].get("connection_name", "").startswith("warrener worker")
+            ]
+
+        # The management API lists a connection some seconds after it was opened.
+        await until(lambda: bool(consuming()), "a listed connection")
+        for name in consuming():
+            yard.rabbit.manage("DELETE", f"/api/connections/{quote(name, safe='')}")
+        await worker.says("consuming again")
+        await worker.says("put back for now: it runs in this worker")
+        assert "start ada-2" not in yard.events()
+        yard.open("gate")
+        statuses = await yard.ended(first, second)
+    assert [status.state for status in statuses] == ["SUCCESS"] * 2
+    assert at_once(yard) == 1
+    assert len(starts(yard, "ada-1")) == 1
+    assert await flow_is_empty(yard, f"key:{tasks.serves.name}:ada")
