@@ -78,7 +78,7 @@ class ProblemRoute(APIRoute):
                 # Before the deadline, which is RabbitMQ's and Redis's, not the client's.
                 if takes_body:
                     limit = self.payloads * app.settings.max_payload_bytes + ENVELOPE
-                    request = await _read(request, limit)
+                    request = await _read(request, limit, app.settings.request_timeout)
                 return await _in_time(handle, request, deadline(app))
             except Exception as error:
                 problem = problem_of(error)
@@ -127,24 +127,45 @@ class _JsonRequest(Request):
         return self._content
 
 
-async def _read(request: Request, limit: int) -> _JsonRequest:
+async def _read(request: Request, limit: int, patience: float) -> _JsonRequest:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequest(415, "unsupported-media-type", "Send the request as application/json.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            detail = (
-                f"The request is larger than {limit} bytes: store the arguments elsewhere and "
-                "send a reference, or raise WARRENER_MAX_PAYLOAD_BYTES."
-            )
-            raise BadRequest(413, "payload-too-large", detail)
+    body = await _body(request, limit, patience)
     try:
-        content = read_json(bytes(body))
+        content = read_json(body)
     except ValueError as error:
         raise BadRequest(400, "invalid-json", f"The body is no JSON: {error}.") from error
-    return _JsonRequest(request, bytes(body), content)
+    return _JsonRequest(request, body, content)
+
+
+async def _body(request: Request, limit: int, patience: float) -> bytes:
+    """The body, of a client that says how long it is and sends it without long silences."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                chunk = await anext(chunks, None)
+        except TimeoutError as error:
+            detail = f"Nothing more of the body came for {patience:g} s: send all that you announce."
+            raise BadRequest(408, "request-timeout", detail) from error
+        if chunk is None:
+            return bytes(body)
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+
+
+def _too_large(limit: int) -> BadRequest:
+    detail = (
+        f"The request is larger than {limit} bytes: store the arguments elsewhere and "
+        "send a reference, or raise WARRENER_MAX_PAYLOAD_BYTES."
+    )
+    return BadRequest(413, "payload-too-large", detail)
 
 
 def _asked_to_wait(request: Request) -> float:

@@ -42,6 +42,7 @@ from warrener import (
     UnknownTask,
     WarrenerError,
 )
+from warrener.calls import MOST_PROBLEMS
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER = "5"
@@ -157,8 +158,10 @@ def _of_validation(error: RequestValidationError) -> Problem:
     if broken := [fault for fault in faults if fault["type"] == "json_invalid"]:
         detail = f"The body is no JSON: {broken[0]['ctx']['error']}."
         return BadRequest(400, "invalid-json", detail).problem
-    errors = [{"at": _place(f["loc"]), "message": f["msg"]} for f in faults]
+    errors = [{"at": _place(f["loc"]), "message": f["msg"]} for f in faults[:MOST_PROBLEMS]]
     detail = "; ".join(f"{e['at']}: {e['message']}" for e in errors)
+    if more := len(faults) - len(errors):
+        detail += f"; and {more} more"
     return BadRequest(422, "invalid-request", detail, errors).problem
 
 

@@ -19,6 +19,9 @@ from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
 from .json_text import TOO_DEEP, check_depth, read_json
 
+MOST_PROBLEMS = 20
+"""Of one call, that an error names: a megabyte of wrong arguments must not become many of complaints."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -150,11 +153,11 @@ class CallSchema:
         try:
             return Call(validate())
         except ValidationError as error:
-            problems = [
-                _problem(e["loc"], e["type"], e["msg"])
-                for e in error.errors(include_url=False, include_context=False, include_input=False)
-            ]
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            problems = [_problem(e["loc"], e["type"], e["msg"]) for e in faults[:MOST_PROBLEMS]]
             reason = "; ".join(f"{p['at']}: {p['message']}" for p in problems)
+            if more := len(faults) - len(problems):
+                reason += f"; and {more} more"
             raise self._invalid(reason, problems) from error
 
     def _invalid(

@@ -40,6 +40,8 @@ class Selection:
 
     def __post_init__(self) -> None:
         given = [getattr(self, field.name) != field.default for field in fields(self)[1:]]
+        if self.text == "":  # An option that a script left empty must not mean all letters.
+            given.remove(True)
         if not (self.ids or any(given)):
             raise ConfigurationError(
                 message="say which dead letters: ids, a task, a cause, a reason, or all of them"

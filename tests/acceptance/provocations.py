@@ -145,6 +145,10 @@ async def _clean_with_key(_: Warrener) -> object:
     return await clean.options(idempotency_key="hall").send("hall")
 
 
+async def _select_empty_text(_: Warrener) -> object:
+    return Selection(text="")
+
+
 async def _select_nothing(_: Warrener) -> object:
     return Selection()
 
@@ -434,6 +438,11 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         _select_nothing,
         Request("POST", f"/dead-letters/{FAST}/replay", json={}),
         ("dead", "replay", FAST),
+    ),
+    "a replay of what holds an empty text": Provocation(
+        _select_empty_text,
+        Request("POST", f"/dead-letters/{FAST}/replay", json={"text": ""}),
+        ("dead", "replay", FAST, "--text", ""),
     ),
     "a replay for a queue that nobody declared": replay_all(_NOWHERE),
     "a replay of a dead queue that somebody consumes": replace(

@@ -174,6 +174,17 @@ async def test_a_problem_names_each_argument_at_fault(http: httpx.AsyncClient) -
     assert "order.lines.0.count: Input should be greater than 0" in problem["detail"]
 
 
+async def test_of_many_faults_a_problem_names_the_first_and_counts_the_rest(
+    http: httpx.AsyncClient,
+) -> None:
+    body = {"task": "shop.add", "args": {}, **{f"k{n}": 1 for n in range(30)}}
+    problem = (await http.post("/jobs", json=body)).json()
+    assert problem["type"] == "urn:warrener:invalid-request"
+    assert len(problem["errors"]) == 20
+    assert problem["detail"].endswith("; and 11 more")
+
+
+
 @pytest.mark.parametrize(
     "path", ["/jobs/some-id?wait=61", "/jobs/some-id?wait=-1", "/dead-letters/shop.slow?size=0"]
 )

@@ -134,3 +134,28 @@ async def test_what_shows_that_redis_takes_writes_does_not_stay(
     assert (await http.get("/readyz")).status_code == 200
     with redis.Redis(port=redis_node.port) as server:
         assert 0 < int(server.ttl(f"{place.namespace}:writable")) <= 60
+
+
+async def test_a_body_that_stops_half_way_is_given_up(http: httpx.AsyncClient) -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"task": '
+        await asyncio.Event().wait()
+
+    headers = {"Content-Type": "application/json", "Content-Length": "100"}
+    async with asyncio.timeout(PATIENCE):
+        response = await http.post("/jobs", content=half(), headers=headers)
+    assert (response.status_code, response.json()["type"]) == (408, "urn:warrener:request-timeout")
+    assert f"Nothing more of the body came for {SECONDS:g} s" in response.json()["detail"]
+
+
+async def test_a_body_that_is_announced_as_too_long_is_not_read(http: httpx.AsyncClient) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise AssertionError("read on")
+
+    headers = {"Content-Type": "application/json", "Content-Length": "99999999999"}
+    response = await http.post("/jobs", content=unread(), headers=headers)
+    assert (response.status_code, response.json()["type"]) == (
+        413,
+        "urn:warrener:payload-too-large",
+    )

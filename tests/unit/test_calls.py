@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from warrener import InvalidArguments, Job, TaskSignatureError
-from warrener.calls import CallSchema, decode_body, encode_unchecked
+from warrener.calls import MOST_PROBLEMS, CallSchema, decode_body, encode_unchecked
 from warrener.json_text import OutOfRange, read_json
 
 
@@ -257,3 +257,10 @@ def test_a_number_that_no_float_holds_is_refused(text: str) -> None:
 )
 def test_numbers_and_texts_that_look_like_it_are_read(text: str, value: object) -> None:
     assert read_json(text) == read_json(text.encode()) == value
+
+
+def test_of_many_faults_an_error_names_the_first_and_counts_the_rest() -> None:
+    wrong = {f"k{n}": 1 for n in range(MOST_PROBLEMS + 5)}
+    with pytest.raises(InvalidArguments, match="k0: .*; and 5 more") as raised:
+        CHARGE.bind_json(["a", 5], wrong)
+    assert len(raised.value.facts["problems"]) == MOST_PROBLEMS
