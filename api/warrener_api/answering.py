@@ -151,7 +151,9 @@ async def _body(request: Request, limit: int, patience: float) -> bytes:
             async with asyncio.timeout(patience):
                 chunk = await anext(chunks, None)
         except TimeoutError as error:
-            detail = f"Nothing more of the body came for {patience:g} s: send all that you announce."
+            detail = (
+                f"Nothing more of the body came for {patience:g} s: send all that you announce."
+            )
             raise BadRequest(408, "request-timeout", detail) from error
         if chunk is None:
             return bytes(body)

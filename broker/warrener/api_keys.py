@@ -18,7 +18,7 @@ from .settings import Settings
 from .store import Store
 
 _TOKEN = re.compile(r"wrn_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}")
 _SECRET_BYTES = 32
 """Of chance: too many to guess, so that a fast hash keeps them as well as a slow one would."""
 

@@ -24,13 +24,13 @@ class OutOfRange(ValueError):
 def read_json(text: bytes | str) -> Any:
     """The value of a JSON text; whole numbers of any length stay whole. Raises ValueError, and of those
     OutOfRange."""
+    raw = text.encode() if isinstance(text, str) else text
     try:
-        value = from_json(text, allow_inf_nan=False)
+        value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         if "recursion limit" in str(error):
             raise OutOfRange(TOO_DEEP) from error
         raise
-    raw = text.encode() if isinstance(text, str) else text
     if _MAY_BE_TOO_LARGE.search(raw):
         json.loads(raw, parse_float=_check_finite, parse_int=str)
     return value

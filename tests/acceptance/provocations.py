@@ -159,6 +159,10 @@ async def _work_as_heavy_1(_: Warrener) -> object:
     return None
 
 
+async def _work_under_two_lines(_: Warrener) -> object:
+    return WorkerSettings("two\nlines", [FAST])
+
+
 def _elsewhere(place: Place, **urls: str) -> Place:
     return replace(place, **urls)  # type: ignore[arg-type]
 
@@ -500,6 +504,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         cli=("keys", "create", "two\nlines", "--role", "read"),
     ),
     "a role that does not exist": Provocation(cli=("keys", "create", "x", "--role", "king")),
+    "a worker's name that no log could show": Provocation(
+        _work_under_two_lines, cli=("worker", FAST, "--app", APP, "--name", "two\nlines")
+    ),
+    "an argument that is no text": Provocation(cli=("job", "scan-\udcff")),
     "a living worker's name": Provocation(
         _work_as_heavy_1,
         cli=("worker", FAST, "--app", APP, "--name", "heavy-1"),

@@ -184,7 +184,6 @@ async def test_of_many_faults_a_problem_names_the_first_and_counts_the_rest(
     assert problem["detail"].endswith("; and 11 more")
 
 
-
 @pytest.mark.parametrize(
     "path", ["/jobs/some-id?wait=61", "/jobs/some-id?wait=-1", "/dead-letters/shop.slow?size=0"]
 )

@@ -261,6 +261,12 @@ def test_numbers_and_texts_that_look_like_it_are_read(text: str, value: object) 
 
 def test_of_many_faults_an_error_names_the_first_and_counts_the_rest() -> None:
     wrong = {f"k{n}": 1 for n in range(MOST_PROBLEMS + 5)}
-    with pytest.raises(InvalidArguments, match="k0: .*; and 5 more") as raised:
+    with pytest.raises(InvalidArguments, match=r"k0: .*; and 5 more") as raised:
         CHARGE.bind_json(["a", 5], wrong)
     assert len(raised.value.facts["problems"]) == MOST_PROBLEMS
+
+
+@pytest.mark.parametrize("text", ['"\ud800"', '"\udcff"', b'"\xff"', b'"\xed\xa0\x80"'])
+def test_what_is_no_utf_8_is_no_json(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        read_json(text)

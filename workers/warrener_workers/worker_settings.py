@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from warrener import ConfigurationError
+
 from .recycling import Recycling
+
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What one worker is started with. `concurrency` counts slots per queue in each process."""
+    """What one worker is started with. `concurrency` counts slots per queue in each process.
+    Raises ConfigurationError for a name that no log could show."""
 
     name: str
     queues: Sequence[str]
@@ -24,6 +30,11 @@ class WorkerSettings:
     """Unsettled deliveries per queue; by default as many as there are slots."""
     recycling: Recycling = field(default_factory=Recycling)
     """When child processes are replaced."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            reason = "use 1 to 128 characters, none of them a control character"
+            raise ConfigurationError(message=f"{self.name!r} cannot name a worker: {reason}.")
 
     @property
     def slots_per_child(self) -> int:

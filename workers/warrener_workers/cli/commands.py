@@ -107,6 +107,9 @@ def exit_code(error: Exception) -> int:
 def run() -> None:
     """Run the command line; errors of Warrener end it with a message and their exit code."""
     try:
+        # Bytes that are not UTF-8 come as these: nothing here could print, send or store them.
+        if any("\udc80" <= character <= "\udcff" for character in "".join(sys.argv)):
+            raise ConfigurationError(message="an argument is no text: give all of them in UTF-8")
         app()
     except (WarrenerError, PoolBroken) as error:
         broken = users_traceback(error) if isinstance(error, WarrenerError) else ""
