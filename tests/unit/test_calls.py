@@ -266,7 +266,7 @@ def test_of_many_faults_an_error_names_the_first_and_counts_the_rest() -> None:
     assert len(raised.value.facts["problems"]) == MOST_PROBLEMS
 
 
-@pytest.mark.parametrize("text", ['"\ud800"', '"\udcff"', b'"\xff"', b'"\xed\xa0\x80"'])
-def test_what_is_no_utf_8_is_no_json(text: str | bytes) -> None:
-    with pytest.raises(ValueError):
-        read_json(text)
+def test_what_is_no_utf_8_is_no_json() -> None:
+    for text in ('"\udcff"', b'"\xff"', b'"\xed\xa0\x80"'):
+        with pytest.raises(ValueError, match=r"(?i)utf-8|unicode"):
+            read_json(text)
