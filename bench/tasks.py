@@ -8,3 +8,9 @@ app = Warrener()
 @app.task(queue="bench")
 async def nothing() -> None:
     """A job that costs nothing, so that what is measured is the framework."""
+
+
+@app.task(queue="bench")
+async def gathered(nothings: list[None]) -> int:
+    """The body of a chord."""
+    return len(nothings)

@@ -15,7 +15,17 @@ from warrener import Warrener
 
 from .dashboard import pages
 from .problems import problem_of, problems_with, response_of
-from .routes import batches, dead_letters, events, health, jobs, queues, schedules, workers
+from .routes import (
+    batches,
+    dead_letters,
+    events,
+    health,
+    jobs,
+    queues,
+    schedules,
+    workers,
+    workflows,
+)
 from .security import Gate
 
 
@@ -34,7 +44,7 @@ def router(app: Warrener, *, protected: bool = True) -> APIRouter:
     guards = [Depends(Gate(app).admit)] if protected else []
     refusals = problems_with(401, 403) if protected else {}
     guarded = APIRouter(dependencies=guards, responses=refusals)
-    for part in (batches, events, jobs, queues, dead_letters, schedules, workers):
+    for part in (batches, events, jobs, workflows, queues, dead_letters, schedules, workers):
         guarded.include_router(part.routes(app))
     guarded.include_router(pages(app))
     whole = APIRouter(lifespan=lifespan)

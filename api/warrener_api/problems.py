@@ -41,6 +41,8 @@ from warrener import (
     TopologyMismatch,
     UnknownTask,
     WarrenerError,
+    WorkflowEnded,
+    WorkflowNotFound,
 )
 from warrener.calls import MOST_PROBLEMS
 
@@ -58,6 +60,7 @@ STATUSES: list[tuple[type[WarrenerError], int]] = [
     (CursorError, 422),
     (PayloadTooLarge, 413),
     (JobNotFound, 404),
+    (WorkflowNotFound, 404),
     (DeadLetterNotFound, 404),
     (ScheduleNotFound, 404),
     (ScheduleExists, 409),
@@ -66,6 +69,7 @@ STATUSES: list[tuple[type[WarrenerError], int]] = [
     (IdempotencyConflict, 409),
     (DuplicateJob, 409),
     (JobEnded, 409),
+    (WorkflowEnded, 409),
     (QueueBusy, 409),
     (ExchangeNotFound, 503),
     (PublishRefused, 503),

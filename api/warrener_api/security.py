@@ -31,6 +31,8 @@ OF_ROLES = {
     "submit_batch": (Role.SUBMIT,),
     "get_job": (Role.SUBMIT, Role.READ),
     "follow_job": (Role.SUBMIT, Role.READ),
+    "submit_workflow": (Role.SUBMIT,),
+    "get_workflow": (Role.SUBMIT, Role.READ),
     "openapi": (Role.SUBMIT, Role.READ),
     "sign_out": (Role.SUBMIT, Role.READ),
 }

@@ -24,7 +24,8 @@ where it is raised, which stay on the error as attributes.
     ├── ResultError
     │   ├── JobNotFound · JobFailed · JobRevoked · ResultTimeout · ResultExpired
     │   ├── JobEnded · WaitInsideJob
-    │   └── WorkflowNotFound · WorkflowFailed · WorkflowRevoked · WorkflowTimeout
+    │   ├── WorkflowNotFound · WorkflowFailed · WorkflowRevoked
+    │   └── WorkflowTimeout · WorkflowEnded
     ├── SyncCallOnLoop
     ├── TimeLimitExceeded · SoftTimeLimitExceeded · WorkerLost
     └── RetryLater                         raised by a task, not by Warrener
@@ -322,6 +323,10 @@ class WorkflowRevoked(ResultError):
 
 class WorkflowTimeout(ResultError):
     """Workflow {workflow_id} had not ended after {seconds} s ({done} of {total} tasks have); it goes on."""
+
+
+class WorkflowEnded(ResultError):
+    """Workflow {workflow_id} has ended as {state}: there is nothing left to revoke."""
 
 
 class SyncCallOnLoop(WarrenerError):

@@ -9,7 +9,7 @@ from functools import partial, reduce
 from json import dumps
 from typing import Any
 
-from warrener import Warrener, cron, every
+from warrener import Warrener, chain, cron, every
 from warrener.api_keys import KeyRing, Role
 from warrener.app import load_app
 from warrener.client import Client
@@ -64,6 +64,14 @@ class Provocation:
     """This unique job has its key meanwhile, and is not published yet."""
     needs: tuple[str, ...] | None = None
     """`warrener` with these arguments runs meanwhile, and says that it is ready."""
+
+
+async def _no_steps(app: Warrener) -> None:
+    await app.start(chain(*[]))
+
+
+async def _named_part(app: Warrener) -> None:
+    await app.start(chain(app.signature("shop.add", a=1).options(id="mine")))
 
 
 def post(**job: Any) -> Request:
@@ -343,6 +351,15 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         Request("GET", "/jobs/never-sent"),
         ("job", "never-sent"),
     ),
+    "a workflow that does not exist": Provocation(
+        lambda app: app.workflow("never-sent").status(),
+        Request("GET", "/workflows/never-sent"),
+        ("workflow", "show", "never-sent"),
+    ),
+    "a chain without steps": Provocation(
+        _no_steps, Request("POST", "/workflows", json={"workflow": {"chain": []}})
+    ),
+    "a part of a workflow with an id of its own": Provocation(_named_part),
     "an id that does not exist, revoked": Provocation(
         lambda app: app.job("never-sent").revoke(),
         Request("DELETE", "/jobs/never-sent"),

@@ -154,6 +154,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "follow_job",
         "get_dead_letter",
         "get_job",
+        "get_workflow",
         "group_dead_letters",
         "is_alive",
         "is_ready",
@@ -166,8 +167,10 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "replay_dead_letters",
         "resume_queue",
         "revoke_job",
+        "revoke_workflow",
         "submit_batch",
         "submit_job",
+        "submit_workflow",
     ]
     names = _operations(DOCUMENTS["mounted"])
     assert len(names) == len(set(names))

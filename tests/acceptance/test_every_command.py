@@ -80,6 +80,8 @@ COMMANDS: dict[str, Exits] = {
     "topology migrate": Exits((IDLE,), AWAY, AWAY),
     "topology show": Exits(("--app", APP), 0, 0),
     "worker": Exits((IDLE, "--app", APP), AWAY, AWAY),
+    "workflow cancel": Exits(("some-id",), NOT_FOUND, AWAY),
+    "workflow show": Exits(("some-id",), NOT_FOUND, AWAY),
 }
 
 

@@ -12,6 +12,7 @@ from warrener import (
     ConfigurationError,
     IdempotencyConflict,
     State,
+    WorkflowEnded,
     WorkflowFailed,
     WorkflowHandle,
     WorkflowNotFound,
@@ -145,7 +146,7 @@ async def test_one_id_is_one_workflow(harness: Harness) -> None:
 
 async def test_revoked_as_a_whole(harness: Harness) -> None:
     handle = await group(shop.add.s(i).options(countdown=3600) for i in range(5)).send()
-    assert await handle.revoke() is True
+    await handle.revoke()
     with pytest.raises(WorkflowRevoked):
         await handle.result(SECONDS)
     status = await handle.status()
@@ -153,10 +154,11 @@ async def test_revoked_as_a_whole(harness: Harness) -> None:
     for node in tasks_of(status.tree):
         assert node.job_id is not None
         assert (await harness.app.job(node.job_id).status()).state is State.REVOKED
-    assert await handle.revoke() is True
+    await handle.revoke()  # again changes nothing
     done = await chain(shop.add.s(1)).send()
     assert await done.result(SECONDS) == 2
-    assert await done.revoke() is False
+    with pytest.raises(WorkflowEnded):
+        await done.revoke()
 
 
 async def test_a_member_that_is_revoked_fails_the_whole(harness: Harness) -> None:

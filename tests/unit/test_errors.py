@@ -242,6 +242,7 @@ PUBLIC = [
     "WorkerLost",
     "WorkerNameTaken",
     "WorkerNotFound",
+    "WorkflowEnded",
     "WorkflowFailed",
     "WorkflowHandle",
     "WorkflowNotFound",

@@ -7,7 +7,13 @@ from typing import Any
 import orjson
 from pydantic_core import from_json
 
-from ..errors import WorkflowFailed, WorkflowNotFound, WorkflowRevoked, WorkflowTimeout
+from ..errors import (
+    WorkflowEnded,
+    WorkflowFailed,
+    WorkflowNotFound,
+    WorkflowRevoked,
+    WorkflowTimeout,
+)
 from ..ids import is_job_id
 from ..workflow_handles import NodeStatus, WorkflowStatus
 from .carrying import Carrier, Part, WorkflowBackend
@@ -94,16 +100,15 @@ class Reader:
         ]
         return "; ".join(said).rstrip(" .") or "its causes are gone"
 
-    async def revoke(self, flow_id: str) -> bool:
+    async def revoke(self, flow_id: str) -> None:
         """See WorkflowHandle.revoke."""
         count = int((await self._meta(flow_id))[5])
-        [[word, *_]] = await self._carrier.call(self._carrier.calls.make("cancel", flow_id))
+        [[word, *more]] = await self._carrier.call(self._carrier.calls.make("cancel", flow_id))
         if word == b"lost":
             raise WorkflowNotFound(workflow_id=flow_id)
         if word == b"ended":
-            return False
+            raise WorkflowEnded(workflow_id=flow_id, state=more[0].decode())
         await self._carrier.revoke(flow_id, 0, count, running=True)
-        return True
 
 
 def _node(flow_id: str, number: int, row: list[bytes]) -> NodeStatus:

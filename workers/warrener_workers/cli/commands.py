@@ -19,6 +19,7 @@ from warrener import (
     SubmissionError,
     WarrenerError,
     WorkerNotFound,
+    WorkflowNotFound,
 )
 from warrener.imports import users_traceback
 
@@ -39,6 +40,7 @@ from . import (
     queues,
     schedules,
     worker,
+    workflow,
 )
 
 EXIT_CODES: list[tuple[type[Exception], int]] = [
@@ -48,6 +50,7 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
     (StoreUnavailable, 4),
     (JobNotFound, 5),
     (WorkerNotFound, 5),
+    (WorkflowNotFound, 5),
     (DeadLetterNotFound, 5),
     (ApiKeyNotFound, 5),
     (ScheduleNotFound, 5),
@@ -97,6 +100,7 @@ app.add_typer(queues.topology_commands, name="topology")
 app.add_typer(dead.commands, name="dead")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(schedules.commands, name="schedules")
+app.add_typer(workflow.commands, name="workflow")
 
 
 def exit_code(error: Exception) -> int:
