@@ -46,6 +46,8 @@ class Faults:
         kind, whom = fault.kind.split()[0], fault.kind.split()[-1]
         if whom in ("worker", "child", "group"):
             self._hit(self._stage.workers[fault.target], kind, whom, fault.seconds)
+        elif whom == "beat":
+            self._hit(self._stage.beats[fault.target], kind, whom, fault.seconds)
         elif kind in ("cut", "mute"):
             self._disturb(kind, whom, fault)
         elif kind == "restart":

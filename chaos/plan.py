@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 WORKERS = 4
+BEATS = 3
 
 # Kind, weight, and between which seconds it lasts (0: it is over at once).
 KINDS: dict[str, tuple[int, float, float]] = {
@@ -25,6 +26,8 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "replay": (7, 0, 0),
     "purge": (1, 0, 0),
     "revoke": (5, 0, 0),
+    "kill beat": (4, 0, 0),
+    "stop beat": (4, 1, 9),
 }
 ABOUT = {"owed": ("kill worker",), "generations": ("replay",), "none": ("kill worker", "replay")}
 """The faults that a rule is there for: with it off nothing else happens, so that it is what fails."""
@@ -44,7 +47,8 @@ class Fault:
     @property
     def named(self) -> str:
         """What it is, and to whom it happens."""
-        whom = "everyone" if self.target == EVERYONE else f"worker {self.target}"
+        which = "beat" if "beat" in self.kind else "worker"
+        whom = "everyone" if self.target == EVERYONE else f"{which} {self.target}"
         return f"{self.kind} ({whom})"
 
     def __str__(self) -> str:
@@ -64,6 +68,8 @@ def make_plan(seed: int, minutes: float, pause: float = 2.0, without: str = "") 
         target = chance.randrange(-1, WORKERS) if kind.startswith(("cut", "mute")) else EVERYONE
         if "worker" in kind or "child" in kind or "group" in kind:
             target = chance.randrange(WORKERS)
+        elif "beat" in kind:
+            target = chance.randrange(BEATS)
         plan.append(Fault(round(at, 2), kind, target, round(chance.uniform(shortest, longest), 2)))
         at += chance.expovariate(1 / pause)
     return plan

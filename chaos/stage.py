@@ -33,7 +33,7 @@ from warrener_workers.nodes.ports import free_ports
 from warrener_workers.nodes.processes import dying_with_me
 
 from .lives import Lives
-from .plan import WORKERS
+from .plan import BEATS, WORKERS
 from .proxy import Proxy
 
 APP = "chaos.tasks:app"
@@ -127,7 +127,7 @@ class Stage:
     redis: RedisNode
     folder: Path
     members: list[Member]
-    """The workers, then the API, then the submitters' own connections, which have no process."""
+    """The workers, the beats, the API, and the submitters' own connections, which have no process."""
     api_url: str
     lives: Lives
 
@@ -135,6 +135,21 @@ class Stage:
     def workers(self) -> list[Member]:
         """The workers."""
         return self.members[:WORKERS]
+
+    @property
+    def beats(self) -> list[Member]:
+        """The beats."""
+        return self.members[WORKERS : WORKERS + BEATS]
+
+    def end_beats(self) -> None:
+        """End them for good: without that the run would never be quiet."""
+        for beat in self.beats:
+            beat.command = []
+            beat.signal(signal.SIGCONT)
+            beat.signal(signal.SIGTERM)
+        for beat in self.beats:
+            if beat.process is not None:
+                beat.process.wait(30)
 
     def keep_up(self) -> None:
         """Start again what has ended."""
@@ -161,6 +176,8 @@ def standing(folder: Path, flaw: str, which: str) -> Iterator[Stage]:
             queues = QUEUES if number % 2 else QUEUES[: 1 + number]
             options = ["--app", APP, "--name", f"worker-{number}", "-c", "4", "--processes", "1"]
             _enter(stage, f"worker-{number}", ["worker", *queues, *options], flaw)
+        for number in range(BEATS):
+            _enter(stage, f"beat-{number}", ["beat", "--app", APP], flaw)
         _enter(stage, "api", ["api", "--app", APP, "--port", str(port)], flaw)
         _enter(stage, "submitters", [], flaw)
         stack.callback(_end, stage)

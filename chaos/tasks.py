@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from warrener import Job, Retry, Warrener
+from warrener import Job, Retry, Warrener, every
 
 from . import ledger
 
@@ -126,3 +126,14 @@ async def fan_out(job: Job[None], n: int) -> list[str]:
     with noted(job):
         sends = [succeed.options(id=f"{job.id}.{i}").send(i) for i in range(n)]
         return [handle.id for handle in await asyncio.gather(*sends)]
+
+
+@app.task(retry=QUICKLY)
+async def pulse(*, job: Job[None]) -> None:
+    """What three beats submit, once a second."""
+    with noted(job):
+        return
+
+
+# However long beat was held up: each tick is wanted.
+app.schedule("pulse", every(seconds=1), pulse.s(), missed=1000)

@@ -11,6 +11,7 @@ import pytest
 
 from chaos import ledger
 from chaos.ledger import Execution
+from chaos.pulses import TASK, Ticks
 from chaos.verdict import SEEN_LATE, Evidence, Letter, Verdict, judge
 from warrener import JobStatus, State
 
@@ -168,3 +169,9 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     assert (found.job_id, found.generation, found.attempt, found.who) == ("a", 1, 2, "p1")
     assert found.began <= found.ended
     assert not found.died
+
+
+def test_a_pulse_that_is_no_ticks_is_found() -> None:
+    pulse = replace(record(State.SUCCESS, "x"), task=TASK)
+    found = Ticks(frozenset({"a"})).strangers({"a": replace(pulse, id="a"), "x": pulse, "b": None})
+    assert found == ["x: a pulse that is no tick"]
