@@ -19,6 +19,8 @@ from warrener.settings import Settings
 from warrener.topology import Names, stage
 from warrener_workers.nodes import RabbitNode
 
+from .conftest import until_true
+
 OTHERS = ("default", "shop.slow")
 
 
@@ -136,6 +138,10 @@ async def test_a_dead_queue_that_was_deleted_is_declared_again(
             status, letter = await _ended(client, "job-1")
         assert status.state is State.FAILURE
         assert letter.reason == "unknown_task"
-        found = await client.publisher.depth("shop.fast.dead")
-        assert found is not None
-        assert found.message_count == 1
+
+        async def arrived() -> bool:
+            # The letter is listed while it is still on its way, in `warrener.undelivered`.
+            found = await client.publisher.depth("shop.fast.dead")
+            return found is not None and found.message_count == 1
+
+        await until_true(arrived, "the letter in its dead queue")
