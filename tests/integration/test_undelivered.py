@@ -35,6 +35,11 @@ async def client_of(amqp_url: str, redis_url: str) -> AsyncIterator[Client]:
 
 
 async def _ended(client: Client, job_id: str) -> tuple[JobStatus, DeadLetter]:
+    async def known() -> bool:
+        # A job that was not submitted has no record before a worker has claimed it.
+        return await client.status(job_id) is not None
+
+    await until_true(known, "a record")
     status = await client.wait(job_id, 20)
     assert status is not None
     index = DeadLetterIndex(client.settings, client.store)
@@ -136,12 +141,12 @@ async def test_a_dead_queue_that_was_deleted_is_declared_again(
                 job.headers = {"waiting_since": 1_000}
                 await channel.default_exchange.publish(job, "shop.fast")
             status, letter = await _ended(client, "job-1")
-        assert status.state is State.FAILURE
-        assert letter.reason == "unknown_task"
+            assert status.state is State.FAILURE
+            assert letter.reason == "unknown_task"
 
-        async def arrived() -> bool:
-            # The letter is listed while it is still on its way, in `warrener.undelivered`.
-            found = await client.publisher.depth("shop.fast.dead")
-            return found is not None and found.message_count == 1
+            async def arrived() -> bool:
+                # The letter is listed while it is still on its way, in `warrener.undelivered`.
+                found = await client.publisher.depth("shop.fast.dead")
+                return found is not None and found.message_count == 1
 
-        await until_true(arrived, "the letter in its dead queue")
+            await until_true(arrived, "the letter in its dead queue")
