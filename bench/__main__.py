@@ -1,14 +1,13 @@
-"""`python -m bench`: how fast one worker drains no-op jobs, beside Celery in the same run.
+"""`python -m bench`: Warrener beside its peers on one private RabbitMQ and Redis, in interleaved rounds.
 
-Rounds alternate between the two on the same private RabbitMQ and Redis. The jobs are submitted before the
-worker starts; a round is timed from the first result that can be read in Redis to the last, so that
-neither the start of the worker nor submission counts. A job counts only when its result can be read.
+A job counts only when its result can be read, and each must be readable at the end. Figures go to
+bench/results/, as JSON, a table and plots; the last lines are the bars, met or not.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
 import os
 import platform
 import statistics
@@ -16,160 +15,190 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import redis
 from rich.console import Console
-from rich.table import Table
 
-from bench import tasks
-from warrener.settings import Settings
+from bench import bars, parts
+from bench.sides import Servers, Side, sides
 from warrener_workers.nodes import private_rabbitmq, private_redis
 
-HERE = Path(__file__).parent
-PATIENCE = 300.0
-"""Seconds after which a round that has not ended is given up."""
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("drain", "naps", "latency", "send", "delayed", "idle")
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def main() -> None:
-    """Run the rounds and print the table."""
+def arguments() -> argparse.Namespace:
+    """What the bench was asked for."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--jobs", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slots", type=int, default=100)
-    parser.add_argument(
-        "--peer-python", help="a Python that has Celery; without one, it is left out"
-    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--slots", default="1000,100", help="of the drain, with commas between")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="few jobs, one round: two minutes")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--peer-python", help="a Python that has the peers; without, they are out")
     wanted = parser.parse_args()
+    if wanted.peer_python:
+        wanted.peer_python = str(Path(wanted.peer_python).absolute())
+    if wanted.quick:
+        wanted.jobs, wanted.rounds, wanted.slots = 2_000, 1, "1000"
+    if unknown := set(wanted.only.split(",")) - set(PARTS):
+        parser.error(f"--only {', '.join(sorted(unknown))}: choose of {', '.join(PARTS)}")
+    return wanted
+
+
+class Bench:
+    """The figures of one run, part by part. A side that fails is named, and the rest goes on."""
+
+    def __init__(self, wanted: argparse.Namespace, servers: Servers) -> None:
+        self._wanted = wanted
+        self._servers = servers
+        self._load = os.getloadavg()[0]
+        self.figures: dict[str, Any] = {}
+        self.lines: list[str] = []
+
+    def _try(self, name: str, side: Side, measure: Callable[[], Any]) -> Any:
+        try:
+            found = measure()
+        except (parts.Missing, subprocess.CalledProcessError, OSError, TimeoutError) as error:
+            console.print(f"{name}: {side.name}: left out: {error}")
+            return None
+        console.print(f"{name}: {side.name}: {_shown(found)}")
+        return found
+
+    def drain(self) -> None:
+        """No-op jobs, on each number of slots."""
+        for slots in map(int, self._wanted.slots.split(",")):
+            rates: dict[str, list[float]] = {}
+            costs: dict[str, list[list[float]]] = {}
+            for _ in range(self._wanted.rounds):
+                for side in sides(self._wanted.peer_python, slots):
+                    run = (side, self._servers, slots, self._wanted.jobs)
+                    found = self._try(f"drain {slots}", side, partial(parts.drain, *run))
+                    if found:
+                        rates.setdefault(side.name, []).append(found[0])
+                        costs.setdefault(side.name, []).append(found[1])
+            self.figures[f"drain {slots}"] = {"jobs/s": rates, "cpu us/job": costs}
+            self.lines += bars.of_drain(rates, slots)
+
+    def naps(self) -> None:
+        """Jobs of 100 ms on 100 slots."""
+        count = 1_000 if self._wanted.quick else 5_000
+        ideal = count * 0.1 / 100
+        found: dict[str, float] = {}
+        for side in sides(self._wanted.peer_python, 100):
+            if side.name == "Celery solo":
+                continue  # one job at a time: it would take as many times as long
+            run = (side, self._servers, 100, count, 0.1)
+            seconds = self._try("naps", side, partial(parts.naps, *run))
+            if seconds:
+                found[side.name] = seconds
+        self.figures["naps"] = {"ideal s": ideal, "s": found}
+        ours = found.get(bars.OURS)
+        if ours:
+            figure = f"{ours:.2f} s, ideal {ideal:.2f} s"
+            name = f"{count:,} jobs of 100 ms on 100 slots, within 5 %"
+            self.lines.append(bars.line(name, ours <= 1.05 * ideal, figure))
+
+    def latency(self) -> None:
+        """From submission to the result, worker idle."""
+        for side in sides(None, 100):
+            run = (side, self._servers, 100, 100 if self._wanted.quick else 1_000)
+            found = self._try("latency", side, partial(parts.latency, *run))
+            self.figures.setdefault("latency ms p50 p95 p99", {})[side.name] = found
+        self.lines.append(
+            bars.line("latency no worse than Dramatiq's", None, "its side is not measured yet")
+        )
+
+    def send(self) -> None:
+        """Submission."""
+        ours = parts.sending(self._servers, self._wanted.jobs)
+        console.print(f"send: Warrener: {_shown(list(ours.values()))}")
+        theirs: dict[str, float] = {}
+        for side in sides(self._wanted.peer_python, 100)[2:]:
+            run = (side, self._servers, self._wanted.jobs)
+            rate = self._try("send", side, partial(parts.peer_sending, *run))
+            if rate:
+                theirs[side.name] = rate
+        self.figures["send jobs/s"] = {"Warrener": ours, **theirs}
+        if theirs:
+            best = max(theirs.values())
+            for name, bar in (("200 in flight", 2), ("send_many", 4)):
+                times = ours[name] / best
+                figure = f"{ours[name]:,.0f}/s, {times:.1f} × the fastest peer"
+                self.lines.append(bars.line(f"{name}, ≥ {bar} ×", times >= bar, figure))
+
+    def delayed(self) -> None:
+        """Lateness of delayed jobs."""
+        [side, *_] = sides(None, 100)
+        run = (side, self._servers, 100, 200 if self._wanted.quick else 1_000)
+        found = self._try("delayed", side, partial(parts.lateness, *run))
+        self.figures["delayed ms p50 p95 p99"] = found
+        if found:
+            figure = f"{found[1]:.0f} ms"
+            self.lines.append(bars.line("delayed jobs, p95 ≤ 50 ms late", found[1] <= 50, figure))
+
+    def idle(self) -> None:
+        """A worker that has nothing to do."""
+        seconds = 5.0 if self._wanted.quick else 30.0
+        found: dict[str, list[float]] = {}
+        for side in sides(self._wanted.peer_python, 100):
+            run = (side, self._servers, 100, seconds)
+            figures = self._try("idle", side, partial(parts.idle, *run))
+            if figures:
+                found[side.name] = list(figures)
+        self.figures["idle %, MiB"] = found
+        if ours := found.get(bars.OURS):
+            figure = f"{ours[0]:.1f} % of a core, {ours[1]:.0f} MiB"
+            self.lines.append(bars.line("an idle worker, ≤ 1 %", ours[0] <= 1, figure))
+
+    def write(self, folder: Path) -> None:
+        """The figures as JSON and as a page, with plots where the peers' Python can draw them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {
+            "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "python": platform.python_version(),
+            "cpus": os.cpu_count(),
+            "system": platform.platform(),
+            "load before": round(self._load, 1),
+            "jobs": self._wanted.jobs,
+            "rounds": self._wanted.rounds,
+        }
+        self.lines += bars.not_measured()
+        everything = {"about": about, "figures": self.figures, "bars": self.lines}
+        (folder / "latest.json").write_text(json.dumps(everything, indent=1, ensure_ascii=False))
+        subprocess.run([sys.executable, "-m", "bench.page", str(folder)], check=True)
+        if self._wanted.peer_python:
+            plots = Path(__file__).parent / "peers" / "plots.py"
+            subprocess.run([self._wanted.peer_python, str(plots), str(folder)], check=False)
+
+
+def _shown(found: Any) -> str:
+    if isinstance(found, float):
+        return f"{found:,.2f}"
+    return ", ".join(map(_shown, found)) if isinstance(found, tuple | list) else str(found)
+
+
+def main() -> None:
+    """Run the parts that were asked for, and say which bars are met."""
+    wanted = arguments()
     with (
         tempfile.TemporaryDirectory(prefix="warrener-bench-") as folder,
         private_rabbitmq(Path(folder) / "rabbitmq") as broker,
         private_redis(Path(folder) / "redis") as store,
     ):
-        bench = Bench(broker.amqp_url, store.url, wanted.jobs, wanted.slots)
-        sides: dict[str, Callable[[], float]] = {"Warrener": bench.warrener}
-        if wanted.peer_python:
-            sides["Celery solo, acks late"] = lambda: bench.celery(wanted.peer_python)
-        rates: dict[str, list[float]] = {name: [] for name in sides}
-        for number in range(1, wanted.rounds + 1):
-            for name, run in sides.items():
-                rates[name].append(run())
-                console.print(f"round {number}: {name}: {rates[name][-1]:,.0f} jobs/s")
-    report(rates, wanted)
-
-
-def report(rates: dict[str, list[float]], wanted: argparse.Namespace) -> None:
-    """Print medians, ranges and the ratio of each pair of rounds."""
-    table = Table(
-        title=f"{wanted.jobs:,} no-op jobs, {wanted.slots} slots, quorum queue, results stored"
-    )
-    for column in ("", "jobs/s, median", "range"):
-        table.add_column(column)
-    for name, values in rates.items():
-        spread = f"{min(values):,.0f} – {max(values):,.0f}"
-        table.add_row(name, f"{statistics.median(values):,.0f}", spread)
-    console.print(table)
-    if len(rates) > 1:
-        ours, theirs = rates.values()
-        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-        middle = statistics.median(ratios)
-        console.print(
-            f"ratio, round by round: {middle:.1f} ({min(ratios):.1f} – {max(ratios):.1f})"
-        )
-    console.print(
-        f"Python {platform.python_version()}, {os.cpu_count()} CPUs, {platform.platform()}"
-    )
-
-
-class Bench:
-    """One set of servers, and a round on them for each side."""
-
-    def __init__(self, amqp_url: str, redis_url: str, jobs: int, slots: int) -> None:
-        self._amqp_url = amqp_url
-        self._redis_url = redis_url
-        self._jobs = jobs
-        self._slots = slots
-        self._store = redis.Redis.from_url(redis_url)
-
-    def warrener(self) -> float:
-        """Jobs per second of one worker with one child."""
-        ids = asyncio.run(self._submit())
-        command = [sys.executable, "-m", "warrener_workers.cli", "worker", "bench"]
-        command += ["--app", "bench.tasks:app", "-c", str(self._slots), "--log-level", "warning"]
-        urls = {"WARRENER_AMQP_URL": self._amqp_url, "WARRENER_REDIS_URL": self._redis_url}
-        keys = [f"warrener:job:{{{job_id}}}" for job_id in ids]
-        with _process(command, HERE.parent, urls):
-            return self._drained(keys, self._succeeded)
-
-    async def _submit(self) -> list[str]:
-        tasks.app.settings = Settings(amqp_url=self._amqp_url, redis_url=self._redis_url)
-        async with tasks.app as app:
-            handles = await app.send_many([tasks.nothing.s() for _ in range(self._jobs)])
-            return [handle.id for handle in handles]
-
-    def _succeeded(self, keys: Sequence[str]) -> list[bool]:
-        pipeline = self._store.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hget(key, "state")
-        return [state == b"SUCCESS" for state in pipeline.execute()]
-
-    def celery(self, python: str) -> float:
-        """Jobs per second of `celery worker -P solo`."""
-        urls = {
-            "BENCH_AMQP_URL": self._amqp_url,
-            "BENCH_REDIS_URL": self._redis_url,
-            "BENCH_SLOTS": str(self._slots),
-        }
-        folder = HERE / "peers"
-        submit = [python, "celery_tasks.py", str(self._jobs)]
-        environment = {**os.environ, **urls}
-        done = subprocess.run(
-            submit, cwd=folder, env=environment, capture_output=True, text=True, check=True
-        )
-        keys = [f"celery-task-meta-{line}" for line in done.stdout.split()]
-        command = [python, "-m", "celery", "-A", "celery_tasks", "worker", "-P", "solo"]
-        with _process([*command, "--loglevel", "warning"], folder, urls):
-            return self._drained(keys, self._exist)
-
-    def _exist(self, keys: Sequence[str]) -> list[bool]:
-        pipeline = self._store.pipeline(transaction=False)
-        for key in keys:
-            pipeline.exists(key)
-        return [bool(found) for found in pipeline.execute()]
-
-    def _drained(self, keys: Sequence[str], done: Callable[[Sequence[str]], list[bool]]) -> float:
-        """Jobs per second from the first result to the last. Looks at few jobs at a time, so that
-        looking costs the store little."""
-        left, started, now = list(keys), 0.0, time.monotonic()
-        given_up = now + PATIENCE
-        while left:
-            head, rest = left[:50], left[50:]
-            still = [k for k, ended in zip(head, done(head), strict=True) if not ended]
-            now = time.monotonic()
-            if not started and len(still) < len(head):
-                started = now
-            if now > given_up:
-                raise SystemExit(f"bench: {len(left)} results are missing after {PATIENCE:g} s")
-            left = still + rest
-            if still:
-                time.sleep(0.01)
-        # The head was looked at while later ones may have been overtaken: all must be readable now.
-        if not all(done(keys)):
-            raise SystemExit("bench: a result that had been there is gone")
-        return len(keys) / (now - started)
-
-
-@contextmanager
-def _process(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
+        bench = Bench(wanted, Servers(broker.amqp_url, store.url))
+        for part in wanted.only.split(","):
+            getattr(bench, part)()
+        bench.write(wanted.out)
+    if statistics.fmean(os.getloadavg()) > 2 * (os.cpu_count() or 1):
+        console.print("The machine was busy with other work: these figures are not to be quoted.")
+    for line in bench.lines:
+        console.print(line)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
 """What Warrener's side of the bench runs."""
 
+from __future__ import annotations
+
+import asyncio
+import sys
+
 from warrener import Warrener
+from warrener.store import Keys
 
 app = Warrener()
 
@@ -14,3 +20,23 @@ async def nothing() -> None:
 async def gathered(nothings: list[None]) -> int:
     """The body of a chord."""
     return len(nothings)
+
+
+@app.task(queue="bench")
+async def nap(seconds: float) -> None:
+    """A job that waits."""
+    await asyncio.sleep(seconds)
+
+
+async def submit(count: int, seconds: float) -> None:
+    """Submit so many, and print where their records are."""
+    call = nap.s(seconds) if seconds else nothing.s()
+    keys = Keys(app.settings.namespace)
+    async with app:
+        for begun in range(0, count, 1000):
+            for handle in await app.send_many([call] * min(1000, count - begun)):
+                print(keys.job(handle.id))
+
+
+if __name__ == "__main__":
+    asyncio.run(submit(int(sys.argv[1]), float(sys.argv[2])))

@@ -1,6 +1,7 @@
 """What Celery's side of the bench runs, set as its documentation advises for durable work."""
 
 import os
+import time
 
 from celery import Celery  # type: ignore[import-not-found,unused-ignore]
 
@@ -21,13 +22,15 @@ app.conf.update(
 
 
 @app.task(name="nothing")  # type: ignore[untyped-decorator,unused-ignore]
-def nothing() -> None:
-    """A job that costs nothing."""
+def nothing(seconds: float = 0) -> None:
+    """A job that costs nothing, or waits."""
+    if seconds:
+        time.sleep(seconds)
 
 
 if __name__ == "__main__":
     import sys
 
-    # Printed ids let the bench look at the results in Redis itself.
+    # Printed keys let the bench look at the results in Redis itself.
     for _ in range(int(sys.argv[1])):
-        print(nothing.delay().id)
+        print(f"celery-task-meta-{nothing.delay(float(sys.argv[2])).id}")

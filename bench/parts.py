@@ -1,0 +1,217 @@
+"""What the bench measures: each part answers figures by name."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psutil
+import redis
+
+from warrener import Warrener
+from warrener.settings import Settings
+
+from . import tasks
+from .sides import Servers, Side, submit, working
+
+PATIENCE = 300.0
+"""Seconds after which a round that has not ended is given up."""
+
+
+class Missing(Exception):
+    """Results that did not come, or came and went."""
+
+
+class Results:
+    """Looks at results in Redis itself."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._store = redis.Redis.from_url(servers.redis)
+
+    def forget(self) -> None:
+        """Begin a round with nothing that an earlier one has left."""
+        self._store.flushdb()
+
+    def done(self, side: Side, keys: Sequence[str]) -> list[bool]:
+        """Which of these can be read."""
+        pipeline = self._store.pipeline(transaction=False)
+        for key in keys:
+            if side.record:
+                pipeline.hget(key, "state")
+            else:
+                pipeline.exists(key)
+        return [reply in {b"SUCCESS", 1} for reply in pipeline.execute()]
+
+    def until_all(self, side: Side, keys: Sequence[str]) -> tuple[float, float]:
+        """When the first and the last could be read. Looks at few at a time, so that looking costs the
+        store little. Raises Missing."""
+        left, first = list(keys), 0.0
+        given_up = time.monotonic() + PATIENCE
+        while left:
+            head, rest = left[:50], left[50:]
+            found = self.done(side, head)
+            now = time.monotonic()
+            if not first and any(found):
+                first = now
+            if now > given_up:
+                raise Missing(f"{side.name}: {len(left)} results are missing")
+            still = [key for key, there in zip(head, found, strict=True) if not there]
+            left = still + rest
+            if still:
+                time.sleep(0.005)
+        last = time.monotonic()
+        if len(set(keys)) != len(keys) or not all(self.done(side, keys)):
+            raise Missing(f"{side.name}: a result that had been there is gone, or there twice")
+        return first, last
+
+
+class Costs:
+    """CPU seconds of a worker and its children: told also where others use the machine."""
+
+    def __init__(self, pid: int) -> None:
+        parent = psutil.Process(pid)
+        self._processes = [parent, *parent.children(recursive=True)]
+        self._before = [self._seconds(one) for one in self._processes]
+
+    @staticmethod
+    def _seconds(process: psutil.Process) -> float:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+
+    def microseconds(self, jobs: int) -> list[float]:
+        """For each job: of the parent, then of each child."""
+        after = [self._seconds(one) for one in self._processes]
+        return [1e6 * (b - a) / jobs for a, b in zip(self._before, after, strict=True)]
+
+
+def drain(side: Side, servers: Servers, slots: int, jobs: int) -> tuple[float, list[float]]:
+    """Jobs per second of one worker with no-op jobs, from the first result to the last; and its CPU
+    microseconds a job. Submitted before the worker starts. Raises Missing."""
+    results = Results(servers)
+    results.forget()
+    keys = submit(side, servers, slots, jobs, 0)
+    with working(side, servers, slots) as worker:
+        while not any(results.done(side, keys[:1])):
+            if worker.poll() is not None:
+                raise Missing(f"{side.name}: its worker has ended")
+            time.sleep(0.002)
+        costs = Costs(worker.pid)
+        first, last = results.until_all(side, keys)
+        return jobs / (last - first), costs.microseconds(jobs)
+
+
+def naps(side: Side, servers: Servers, slots: int, jobs: int, seconds: float) -> float:
+    """Seconds from the first result to the last of jobs that wait so long, and the wait of the first."""
+    results = Results(servers)
+    results.forget()
+    keys = submit(side, servers, slots, jobs, seconds)
+    with working(side, servers, slots):
+        first, last = results.until_all(side, keys)
+        return last - first + seconds
+
+
+def idle(side: Side, servers: Servers, slots: int, seconds: float) -> tuple[float, float]:
+    """Of a worker that has nothing to do: percent of a core, and MiB of its processes together."""
+    with working(side, servers, slots) as worker:
+        time.sleep(8)
+        costs = Costs(worker.pid)
+        time.sleep(seconds)
+        share = sum(costs.microseconds(1)) / 1e4 / seconds
+        parent = psutil.Process(worker.pid)
+        together = sum(p.memory_info().rss for p in [parent, *parent.children(recursive=True)])
+        return share, together / 2**20
+
+
+@contextmanager
+def _own(servers: Servers) -> Iterator[Warrener]:
+    tasks.app.settings = Settings(
+        amqp_url=servers.amqp,  # type: ignore[arg-type,unused-ignore]
+        redis_url=servers.redis,  # type: ignore[arg-type,unused-ignore]
+        publish_timeout=120,
+    )
+    yield tasks.app
+
+
+def latency(side: Side, servers: Servers, slots: int, jobs: int) -> list[float]:
+    """Milliseconds from submission to the result as its submitter sees it: p50, p95, p99. Warrener's idle
+    worker."""
+
+    async def each() -> list[float]:
+        taken = []
+        async with tasks.app:
+            for _ in range(jobs + 20):
+                began = time.perf_counter()
+                await (await tasks.nothing.send()).result(timeout=60)
+                taken.append(1000 * (time.perf_counter() - began))
+        return taken[20:]
+
+    with _own(servers), working(side, servers, slots):
+        return percentiles(asyncio.run(each()))
+
+
+def sending(servers: Servers, jobs: int) -> dict[str, float]:
+    """Jobs per second, confirmed: one `send()` after another, 200 in flight, and `send_many`."""
+
+    async def rates() -> dict[str, float]:
+        found = {}
+        async with tasks.app as app:
+            await tasks.nothing.send()
+            began = time.perf_counter()
+            for _ in range(jobs // 10):
+                await tasks.nothing.send()
+            found["one by one"] = jobs // 10 / (time.perf_counter() - began)
+            places = asyncio.Semaphore(200)
+
+            async def one() -> None:
+                async with places:
+                    await tasks.nothing.send()
+
+            began = time.perf_counter()
+            await asyncio.gather(*(one() for _ in range(jobs)))
+            found["200 in flight"] = jobs / (time.perf_counter() - began)
+            began = time.perf_counter()
+            await app.send_many([tasks.nothing.s() for _ in range(jobs)])
+            found["send_many"] = jobs / (time.perf_counter() - began)
+        return found
+
+    with _own(servers):
+        return asyncio.run(rates())
+
+
+def peer_sending(side: Side, servers: Servers, jobs: int) -> float:
+    """Confirmed jobs per second of a peer's own submission, its start-up taken off."""
+    began = time.perf_counter()
+    submit(side, servers, 100, 1, 0)
+    start_up = time.perf_counter() - began
+    began = time.perf_counter()
+    submit(side, servers, 100, jobs + 1, 0)
+    return jobs / max(1e-9, time.perf_counter() - began - start_up)
+
+
+def lateness(side: Side, servers: Servers, slots: int, jobs: int) -> list[float]:
+    """Milliseconds by which delayed jobs begin late: p50, p95, p99."""
+
+    async def each() -> list[float]:
+        async with tasks.app:
+            handles, due = [], []
+            for number in range(jobs):
+                delay = 2 + 6 * number / jobs
+                due.append(time.time() + delay)
+                handles.append(await tasks.nothing.options(countdown=delay).send())
+            for handle in handles:
+                await handle.result(timeout=120)
+            statuses = [await handle.status() for handle in handles]
+            started = [status.started or 0.0 for status in statuses]
+            return [1000 * (began - at) for began, at in zip(started, due, strict=True)]
+
+    with _own(servers), working(side, servers, slots):
+        return percentiles(asyncio.run(each()))
+
+
+def percentiles(values: Sequence[float]) -> list[float]:
+    """p50, p95 and p99."""
+    cuts = statistics.quantiles(values, n=100)
+    return [cuts[49], cuts[94], cuts[98]]
