@@ -9,15 +9,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import redis
 
-from bench import tasks
-from bench.__main__ import HERE, Bench, _process, console
+from bench import parts, tasks
+from bench.__main__ import console
+from bench.sides import Servers, Side, sides, working
 from warrener import chord
 from warrener.settings import Settings
 from warrener_workers.nodes import private_rabbitmq, private_redis
@@ -26,22 +26,21 @@ from warrener_workers.nodes import private_rabbitmq, private_redis
 class Chords:
     """Chords on the servers of a bench."""
 
-    def __init__(self, amqp_url: str, redis_url: str, members: int, slots: int) -> None:
-        self._urls = {"WARRENER_AMQP_URL": amqp_url, "WARRENER_REDIS_URL": redis_url}
-        self._settings = Settings(amqp_url=amqp_url, redis_url=redis_url)
+    def __init__(self, side: Side, servers: Servers, members: int, slots: int) -> None:
+        self._side = side
+        self._servers = servers
+        self._settings = Settings(amqp_url=servers.amqp, redis_url=servers.redis)
         self._members = members
         self._slots = slots
-        self._store = redis.Redis.from_url(redis_url)
+        self._store = redis.Redis.from_url(servers.redis)
 
     def run(self) -> tuple[float, float]:
         """Seconds to submit a chord, and to drain it."""
         began = time.monotonic()
         flow_id = asyncio.run(self._submit())
         submitted = time.monotonic() - began
-        command = [sys.executable, "-m", "warrener_workers.cli", "worker", "bench"]
-        command += ["--app", "bench.tasks:app", "-c", str(self._slots), "--log-level", "warning"]
         key = f"warrener:workflow:{{{flow_id}}}"
-        with _process(command, HERE.parent, self._urls):
+        with working(self._side, self._servers, self._slots):
             while not self._store.hget(key, "done"):
                 time.sleep(0.005)
             started = time.monotonic()
@@ -68,11 +67,12 @@ def main() -> None:
         private_rabbitmq(Path(folder) / "rabbitmq") as broker,
         private_redis(Path(folder) / "redis") as store,
     ):
-        bench = Bench(broker.amqp_url, store.url, wanted.jobs, wanted.slots)
-        chords = Chords(broker.amqp_url, store.url, wanted.jobs, wanted.slots)
+        servers, [side, *_] = Servers(broker.amqp_url, store.url), sides(None, wanted.slots)
+        chords = Chords(side, servers, wanted.jobs, wanted.slots)
         ratios = []
         for number in range(1, wanted.rounds + 1):
-            alone = wanted.jobs / bench.warrener()
+            rate, _ = parts.drain(side, servers, wanted.slots, wanted.jobs)
+            alone = wanted.jobs / rate
             submitted, drained = chords.run()
             ratios.append(drained / alone)
             console.print(
