@@ -17,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from warrener import Warrener
 from warrener.api_keys import ApiKey, KeyRing, Role
 
+from .answering import promptly
 from .clients import client_of
 from .sessions import COOKIE, Sessions
 
@@ -71,7 +72,9 @@ class Gate:
     ) -> None:
         """Return if the caller may, and leave who it is with the request. Raises HTTPException,
         StoreUnavailable."""
-        request.state.caller = await self._caller(request, bearer)
+        # Not with the call's own time, which may be a minute longer: a store that hangs is noticed here.
+        async with promptly(self._app):
+            request.state.caller = await self._caller(request, bearer)
 
     async def _caller(
         self, request: Request, bearer: HTTPAuthorizationCredentials | None

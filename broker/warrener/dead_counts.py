@@ -27,7 +27,8 @@ class DeadCount:
             return ""
         return (
             f"{self.queue}: the index lists {self.listed} dead letter(s), and the dead queue holds "
-            f"{self.held or 0}: unless a replay is going on, run `warrener dead reindex {self.queue}`"
+            f"{self.held or 0}: unless a replay is going on, something else took letters, or a worker was "
+            "killed before it listed one. The queue is right, and a replay goes by the queue"
         )
 
 
