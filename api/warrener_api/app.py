@@ -88,11 +88,15 @@ async def _no_such_call(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that this path has."""
-    routes = request.app.router.routes
+    """The methods that this path has. One that is documented as it is, such as /jobs/batch, has
+    those alone, although it might be a job's too."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if documented := request.app.openapi()["paths"].get(path):
+        return [method.upper() for method in documented]
     asked = [
         {**request.scope, "method": name} for name in ("GET", "POST", "PUT", "PATCH", "DELETE")
     ]
+    routes = request.app.router.routes
     return [
         one["method"]
         for one in asked

@@ -9,14 +9,17 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from warrener_api import create_app
 
 from .place import Place
 from .shop import app
 
-SCHEMA = schemathesis.openapi.from_dict(create_app(app).openapi())
+# But for the stream of all events, which has no end.
+SCHEMA = schemathesis.openapi.from_dict(create_app(app).openapi()).exclude(
+    operation_id="follow_events"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +45,12 @@ def key(place: Place, api: str) -> str:
 def test_every_answer_is_one_that_the_document_names(case: Any, api: str, key: str) -> None:
     # A schema cannot say what is a cursor of ours, or that only one of two fields may be given: what fits
     # it may be refused all the same.
+    excluded = [positive_data_acceptance]
+    if case.operation.path == "/jobs/batch":
+        excluded.append(negative_data_rejection)  # each job of a batch is refused by itself
     case.call_and_validate(
         base_url=api,
         headers={"Authorization": f"Bearer {key}"},
         timeout=60,
-        excluded_checks=[positive_data_acceptance],
+        excluded_checks=excluded,
     )

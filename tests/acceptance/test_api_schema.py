@@ -149,11 +149,15 @@ def test_errors_are_declared_as_the_problems_that_they_are(document: dict[str, A
 
 def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
     assert sorted(_operations(DOCUMENT)) == [
+        "add_schedule",
+        "change_schedule",
         "count_dead_letters",
+        "fire_schedule",
         "follow_events",
         "follow_job",
         "get_dead_letter",
         "get_job",
+        "get_schedule",
         "get_workflow",
         "group_dead_letters",
         "is_alive",
@@ -162,8 +166,11 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "list_dead_letters",
         "list_jobs",
         "list_queues",
+        "list_schedules",
         "list_workers",
         "pause_queue",
+        "pause_schedule",
+        "remove_schedule",
         "replay_dead_letters",
         "resume_queue",
         "revoke_job",

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import PATIENCE, running_worker
 from warrener import State, Warrener
-from warrener.signing import VERSION
+from warrener.signing import VERSION, WORKFLOW_VERSION
 
 from .blocks import text, write_files
 
@@ -46,4 +46,5 @@ async def test_a_bare_client_signs_as_the_page_says(
 def test_the_lines_are_those_of_the_page() -> None:
     part = text("protocol.md").partition("## Signed messages")[2]
     assert re.findall(r"^\| (\d) \|", part, re.MULTILINE) == list("123456789")
-    assert f"| 1 | `{VERSION}` |" in part
+    assert f"| 1 | `{VERSION}`. " in part
+    assert f"`{WORKFLOW_VERSION}`" in part
