@@ -61,7 +61,8 @@ class Following:
     async def all(self, after: str = "") -> AsyncIterator[Followed | Missed | None]:
         """What happens from now on, or from behind this place on; None whenever there was nothing new for
         a moment. Raises CursorError."""
-        await self._mark()
+        if not await self._mark():
+            await asyncio.sleep(events.LOOK + PAUSE)  # until everybody has seen the mark
         loop = asyncio.get_running_loop()
         marked = looked = loop.time()
         place, skip = await self._start(after)
@@ -87,8 +88,11 @@ class Following:
                 for event in self._comings(before, workers):
                     yield Followed(f"{place}.{skip}", event)
 
-    async def _mark(self) -> None:
-        await self._store.send([("SET", events.mark(self._namespace), b"1", "EX", MARKED)])
+    async def _mark(self) -> bool:
+        """Have what happens told; true if somebody had before."""
+        key = events.mark(self._namespace)
+        there, _ = await self._store.send([("EXISTS", key), ("SET", key, b"1", "EX", MARKED)])
+        return bool(there)
 
     async def _start(self, after: str) -> tuple[str, int]:
         """The entry to begin with, and how many of its events to leave out."""

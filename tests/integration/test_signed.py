@@ -181,7 +181,7 @@ async def test_the_override_over_http(signing: Yard) -> None:
         await signing.publish(b'{"kwargs": {"name": "a"}}', type=RUN, correlation_id="a")
         await signing.letters(1)
         transport = httpx.ASGITransport(app=create_app(signing.app))
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             path = f"/dead-letters/{QUEUE}/replay"
             kept = (await http.post(path, json={"all": True})).json()
             assert (kept["replayed"], kept["kept"], len(kept["failed"])) == (0, 1, 1)

@@ -107,10 +107,12 @@ def _answer(lines: AsyncIterator[str]) -> StreamingResponse:
 async def _kept_alive(lines: AsyncIterator[str]) -> AsyncIterator[str]:
     """The lines, and comments while there are none. While Redis is away the stream ends: whoever follows
     comes back, and is told why."""
-    said = time.monotonic()
-    yield ": here\n\n"
+    said, heard = time.monotonic(), False
     try:
         async for text in lines:
+            if not heard:
+                heard = True  # from here on: who has to tell of things knows of this listener
+                yield ": here\n\n"
             if text or time.monotonic() - said > ALIVE:
                 said = time.monotonic()
                 yield text or ": still here\n\n"
