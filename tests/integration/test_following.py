@@ -195,18 +195,3 @@ async def test_server_sent_events_go_on_until_the_end(yard: Yard) -> None:
             api.kill(signal.SIGTERM)
             await api.ended()
         assert "Traceback" not in api.log
-
-
-async def test_the_command_line_follows_and_watches(yard: Yard) -> None:
-    async with yard.worker("--name", "one"), yard.running("events", "--json") as events:
-        await events.says("following")
-        job = await tasks.reports.send("held", "gate")
-        async with yard.running("job", job.id, "--watch") as watch:
-            await watch.says(f"{job.id} STARTED 3/4 nearly")
-            yard.open("gate")
-            await watch.says("progress  3/4 nearly")
-            assert await watch.ended() == 0
-        line = await events.says('"SUCCESS"')
-        assert orjson.loads(line)["id"] == job.id
-        events.kill(signal.SIGINT)
-        assert await events.ended() == 0
