@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from warrener import errors
 from warrener.catalogue import Catalogue
-from warrener.client import Submission
 from warrener.errors import WaitInsideJob, WarrenerError
 from warrener.records import JobStatus
 from warrener.revoking import ask_revoke
 from warrener.settings import Settings
 from warrener.store import Call, Store, open_client
+from warrener.submissions import Submission
 from warrener.transitions import Reply, Transition
 
 from .frames import Frame, FrameLink, Kind

@@ -11,35 +11,23 @@ from typing import Any
 
 from warrener import transitions
 from warrener.catalogue import Catalogue
-from warrener.client import Client, Submission
 from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
-from warrener.flow import Flow
-from warrener.presence import PresenceBoard
+from warrener.submissions import Submission
 from warrener.topology import check_queue_name
-from warrener.transitions import Runner
 
 from . import child_backend
-from .advancing import Advancing
-from .beating import Beating, first_presence
+from .beating import Beating
 from .child_pool import ChildPool
 from .child_process import Child
 from .children import Spawn
-from .consumer import Consumer
-from .context import Context
 from .deliveries import Run
 from .frames import Frame, Kind
-from .holding import holdings
-from .intake import Intake
 from .listening import Listening
-from .members import Members
 from .outcomes import Lost, Outcome, Rerun, decide
+from .parts import Parts
 from .registry import Registry
 from .revocations import Revocations
-from .settlement import Settlement
-from .tally import Tally
-from .throttling import Throttling
 from .tidying import keep_tidy
-from .watchdog import Watchdog
 from .worker_settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -50,48 +38,6 @@ EXIT_FORCED = 130
 LIFELINE_BEAT = 0.1
 """Seconds between two signs of life to the children. They wait for one and a half of the worker's own
 beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
-
-
-class Parts:
-    """What a worker consists of once its app's settings and tasks are known."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        mine: WorkerSettings,
-        dispatch: Callable[[Run], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self.settings = registry.settings
-        self.client = Client(self.settings, mine.queues, clock=clock)
-        slots = mine.slots_per_child * mine.processes
-        self.presence = first_presence(mine.name, mine.queues, mine.pool, slots, clock())
-        runner = Runner(self.presence.owner, mine.name)
-        self.context = Context(self.settings, self.client.store, runner, clock)
-        self.board = PresenceBoard(self.settings, self.client.store)
-        self.tally = Tally(self.context)
-        advancing = Advancing(self.client)
-        self.settlement = Settlement(self.context, self.client.publisher, self.tally, advancing)
-        self.members = Members(self.context, advancing.carrier, self.settlement.finish, dispatch)
-        self.intake = Intake(
-            self.context, self.board, self.settlement, registry, self.members.dispatch
-        )
-        flow = Flow(self.settings, self.client.store)
-        self.throttling = Throttling(
-            self.context, flow, registry, self.settlement, self.intake.admit, mine.queues
-        )
-        self.intake.admit = self.throttling.admit
-        held = holdings(registry.specs.values(), mine.queues, mine.turns, self.settings)
-        self.consumer = Consumer(
-            self.settings,
-            f"warrener worker {mine.name}",
-            {queue: held.get(queue) for queue in mine.queues},
-            mine.prefetch_per_queue,
-            self.intake.take,
-            Watchdog(self.settings, self.client.publisher, mine.queues, self.tally.saw),
-            self.client.seal,
-        )
-        self.throttling.sluices.consumer = self.consumer
 
 
 class Worker:

@@ -35,6 +35,12 @@ def routes(app: Warrener) -> APIRouter:
         generate_unique_id_function=operation_ids("/workflows"),
     )
 
+    _add_submit(router, app)
+    _add_one(router, app)
+    return router
+
+
+def _add_submit(router: APIRouter, app: Warrener) -> None:
     @router.post(
         "",
         name="submit_workflow",
@@ -65,6 +71,8 @@ def routes(app: Warrener) -> APIRouter:
         )
         return WorkflowAccepted(id=handle.id)
 
+
+def _add_one(router: APIRouter, app: Warrener) -> None:
     @router.get("/{workflow_id}", name="get_workflow", responses=problems_with(404, 422, 503))
     async def get(workflow_id: str) -> WorkflowView:
         """The tree with its states, how far it is, and what it waits for."""
@@ -80,8 +88,6 @@ def routes(app: Warrener) -> APIRouter:
         async with promptly(app):
             await app.workflow(workflow_id).revoke()
         return await _view(app, workflow_id)
-
-    return router
 
 
 async def _view(app: Warrener, workflow_id: str) -> WorkflowView:

@@ -11,12 +11,12 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from .. import transitions
-from ..client import Submission
 from ..errors import WarrenerError
 from ..ids import derived_id
 from ..messages import PART, Message
 from ..settings import Settings
 from ..store import Call
+from ..submissions import Submission
 from ..transitions import Reply, Transition
 
 T = TypeVar("T")

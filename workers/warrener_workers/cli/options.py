@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from warrener import Warrener
-from warrener.app import load_app
 from warrener.client import Client
+from warrener.loading import load_app
 
 from .. import loops
 

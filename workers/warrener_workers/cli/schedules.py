@@ -88,60 +88,44 @@ def _print(leader: str | None, found: list[ListedSchedule]) -> None:
     typer.echo(NOBODY_LEADS if leader is None else f"beat: {leader} leads")
 
 
-@commands.command()
-def add(
-    app: AppPath,
-    name: Name,
-    task: Task,
-    arguments: Arguments = None,
-    cron: CronText = None,
-    tz: Zone = "UTC",
-    every: Interval = None,
-    kwargs: Kwargs = "{}",
-    queue: Queue = None,
-    expires: Expires = None,
-    missed: MissedText = "once",
-    overlap: OverlapText = "allow",
-) -> None:
-    """Make a schedule; it is kept in Redis, beside those in code."""
-    timing = _timing(cron, tz, every)
-    options = Options(queue=queue, expires=expires)
-    named = parsed(kwargs, dict, "object", "--kwargs") | by_name(task, arguments or [])
+def _defining(
+    do: Callable[[Schedules, Scheduled], Coroutine[Any, Any, None]], done: str
+) -> Callable[..., None]:
+    """A command that defines a schedule, and does this with it."""
 
-    async def call(warrener: Warrener, schedules: Schedules) -> None:
-        signature = call_of(warrener, task, [], named, options)
-        await schedules.add(Scheduled(name, timing, signature, _missed(missed), _as_is(overlap)))
+    def define(
+        app: AppPath,
+        name: Name,
+        task: Task,
+        arguments: Arguments = None,
+        cron: CronText = None,
+        tz: Zone = "UTC",
+        every: Interval = None,
+        kwargs: Kwargs = "{}",
+        queue: Queue = None,
+        expires: Expires = None,
+        missed: MissedText = "once",
+        overlap: OverlapText = "allow",
+    ) -> None:
+        timing = _timing(cron, tz, every)
+        options = Options(queue=queue, expires=expires)
+        named = parsed(kwargs, dict, "object", "--kwargs") | by_name(task, arguments or [])
 
-    _with_schedules(app, call)
-    typer.echo(f"schedule {name} is made")
+        async def call(warrener: Warrener, schedules: Schedules) -> None:
+            signature = call_of(warrener, task, [], named, options)
+            scheduled = Scheduled(name, timing, signature, _missed(missed), _as_is(overlap))
+            await do(schedules, scheduled)
+
+        _with_schedules(app, call)
+        typer.echo(f"schedule {name} is {done}")
+
+    return define
 
 
-@commands.command()
-def change(
-    app: AppPath,
-    name: Name,
-    task: Task,
-    arguments: Arguments = None,
-    cron: CronText = None,
-    tz: Zone = "UTC",
-    every: Interval = None,
-    kwargs: Kwargs = "{}",
-    queue: Queue = None,
-    expires: Expires = None,
-    missed: MissedText = "once",
-    overlap: OverlapText = "allow",
-) -> None:
-    """Define a schedule anew, with all that is wanted of it. One in code is changed there."""
-    timing = _timing(cron, tz, every)
-    options = Options(queue=queue, expires=expires)
-    named = parsed(kwargs, dict, "object", "--kwargs") | by_name(task, arguments or [])
-
-    async def call(warrener: Warrener, schedules: Schedules) -> None:
-        signature = call_of(warrener, task, [], named, options)
-        await schedules.change(Scheduled(name, timing, signature, _missed(missed), _as_is(overlap)))
-
-    _with_schedules(app, call)
-    typer.echo(f"schedule {name} is changed")
+ADD = "Make a schedule; it is kept in Redis, beside those in code."
+CHANGE = "Define a schedule anew, with all that is wanted of it. One in code is changed there."
+commands.command("add", help=ADD)(_defining(Schedules.add, "made"))
+commands.command("change", help=CHANGE)(_defining(Schedules.change, "changed"))
 
 
 @commands.command()
