@@ -22,7 +22,7 @@ from .errors import (
 )
 from .events import Announcer
 from .lists import Lists
-from .messages import Message, Seal
+from .messages import NO_ARGUMENTS, Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
 from .revoking import ask_revoke
@@ -179,10 +179,17 @@ class Client:
     async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
         """See Backend.revoke. Raises JobNotFound, JobEnded, StoreUnavailable."""
         now = self.clock()
-        if await ask_revoke(self.store, self.settings, job_id, now, reason, terminate=terminate):
-            return True
-        await self.look_for_revoked([job_id])
-        return False
+        store, settings = self.store, self.settings
+        asked = await ask_revoke(store, settings, job_id, now, reason, terminate=terminate)
+        if asked.workflow:
+            part = Message(job_id, asked.task, NO_ARGUMENTS, created=now, workflow=asked.workflow)
+            for fault in filter(
+                None, await self.publisher.publish_many([Outgoing(part, asked.queue)])
+            ):
+                log.warning("workflow of job %s hears of it when the job is due: %s", job_id, fault)
+        if not asked.waited:
+            await self.look_for_revoked([job_id])
+        return asked.waited
 
     async def look_for_revoked(self, job_ids: Sequence[str]) -> None:
         """Have workers look soon at which of these jobs are revoked, where they can be told."""
