@@ -111,7 +111,10 @@ class JobView(BaseModel):
 
 
 class QueueView(BaseModel):
-    """A work queue. `in_flight` is told where it has limits."""
+    """A work queue. `in_flight` is told where it has limits. `unacked` are jobs that its workers held on
+    their last beat, `delayed` those that wait for their time or next attempt; `oldest` is for how many
+    seconds the job whose turn it is has waited, where that is known. Per second, over the last minute or
+    two: jobs `submitted`, runs `ended`."""
 
     name: str
     ready: int
@@ -121,6 +124,11 @@ class QueueView(BaseModel):
     rate: str | None = None
     max_in_flight: int | None = None
     in_flight: int | None = None
+    unacked: int = 0
+    delayed: int = 0
+    oldest: float | None = None
+    submitted: float = 0.0
+    ended: float = 0.0
 
 
 class LimitRequest(BaseModel):

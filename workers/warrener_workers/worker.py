@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from warrener import transitions
@@ -90,7 +91,7 @@ class Worker:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
         watched = (parts.presence, parts.context, parts.board, parts.intake.claims)
-        beating = Beating(*watched, self._give_up, self.stop)
+        beating = Beating(*watched, self._give_up, self.stop, lambda: self._pool.memory)
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
         self._track(parts.tally.keep())
@@ -103,7 +104,8 @@ class Worker:
         # Only now: a worker that cannot import its app must not hold a single message.
         consuming = await parts.consumer.start()
         name = f"warrener worker {self._mine.name}"
-        looks = (revocations.look, parts.throttling.sluices.look)
+        answer = partial(parts.board.answer, owner=parts.presence.owner)
+        looks = (revocations.look, parts.throttling.sluices.look, answer)
         listening = Listening(parts.settings, name, parts.client.publisher, *looks)
         self._listening = self._track(listening.run())
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))

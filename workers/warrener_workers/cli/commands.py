@@ -41,6 +41,7 @@ from . import (
     schedules,
     submitting,
     worker,
+    workers,
     workflow,
 )
 
@@ -85,11 +86,12 @@ app.command("submit")(submitting.submit)
 app.command("job")(jobs.job)
 app.command("revoke")(jobs.revoke)
 app.command("events")(following.events)
-app.command("status")(inspecting.status)
-app.command("shutdown")(inspecting.shutdown)
+app.command("status")(workers.status)
+app.command("ping")(workers.ping)
+app.command("shutdown")(workers.shutdown)
 app.add_typer(listing.commands, name="jobs")
-inspecting.inspect.command("scheduled")(listing.scheduled)
-app.add_typer(inspecting.inspect, name="inspect")
+inspecting.commands.command("scheduled")(listing.scheduled)
+app.add_typer(inspecting.commands, name="inspect")
 app.command("doctor")(doctor.doctor)
 app.command("queues")(queues.queues)
 app.command("purge")(queues.purge)
