@@ -18,6 +18,7 @@ from ..schedule_schemas import (
     SchedulePatch,
     ScheduleRequest,
     ScheduleView,
+    UnreadableView,
 )
 
 BODY = (400, 409, 413, 415, 422, 503)
@@ -50,8 +51,12 @@ def _add_reading(router: APIRouter, app: Warrener) -> None:
     @router.get("", name="list_schedules", responses=problems_with(503))
     async def list_schedules() -> ScheduleList:
         """All schedules: when each is due next, its last job, and which beat leads."""
-        found = [ScheduleView.of(one) for one in await _schedules(app).all()]
-        return ScheduleList(leader=await _schedules(app).leader(), schedules=found)
+        found, unreadable = await _schedules(app).all()
+        return ScheduleList(
+            leader=await _schedules(app).leader(),
+            schedules=[ScheduleView.of(one) for one in found],
+            unreadable=[UnreadableView(name=one.name, reason=one.reason) for one in unreadable],
+        )
 
     @router.get("/{name}", name="get_schedule", responses=problems_with(404, 422, 503))
     async def get(name: str) -> ScheduleView:
