@@ -26,6 +26,7 @@ from . import ledger
 from .crowd import Crowd
 from .entry import FLAWS
 from .faults import Faults
+from .moments import Moments
 from .plan import make_plan
 from .pulses import Pulses, Ticks
 from .stage import OWN, QUEUES, Stage, standing
@@ -33,6 +34,8 @@ from .verdict import Evidence, Letter, Verdict, judge
 
 QUIET = 240.0
 """Seconds after the last fault within which everything must have ended."""
+MET = 300.0
+"""Seconds within which, with a rule off, a fault must have fallen into a moment that the rule guards."""
 STILL = 60.0
 """Seconds without any change after which what is left counts as left for good."""
 console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
@@ -71,7 +74,6 @@ class Run:
         )
         self._app: Warrener
         self._began = time.time() - 60
-        self._ticks = 0
 
     def _say(self, text: str) -> None:
         console.print(f"{time.monotonic() - self._start:6.1f} s  {text}", markup=False)
@@ -104,15 +106,25 @@ class Run:
         self._stage.end_beats()
         ticks = self._stage.loop.run(pulses.ticks(self._began))
         self._crowd.accepted |= ticks.ids
-        self._ticks = len(ticks.ids)
         return ticks
 
     def _disturb(self) -> None:
         wanted = self._wanted
-        for fault in make_plan(wanted.seed, wanted.minutes, without=wanted.without):
-            self._until(self._start + fault.at)
-            self._faults.begin(fault)
-        self._until(self._start + wanted.minutes * 60)
+        plan = make_plan(wanted.seed, wanted.minutes, without=wanted.without)
+        begun = self._start
+        while True:
+            for fault in plan:
+                self._until(begun + fault.at)
+                self._faults.begin(fault)
+            begun += wanted.minutes * 60
+            self._until(begun)
+            # A slow machine may need more than one go.
+            if not wanted.without or Moments(self._stage.folder).met(wanted.without):
+                return
+            if begun > self._start + MET:
+                raise TimeoutError(
+                    "no fault fell into a moment that the rule guards: nothing is shown"
+                )
 
     def _until(self, then: float) -> None:
         while True:
@@ -191,6 +203,12 @@ class Run:
                     Letter(letter.job_id, letter.reason, letter.error.type, letter.error.message)
                 )
 
+    def _kinds(self, evidence: Evidence) -> dict[str, int]:
+        """How many of the accepted jobs were of each task."""
+        known = [evidence.records[job_id] for job_id in evidence.accepted]
+        tasks = (record.task.rpartition(".")[2] for record in known if record and record.task)
+        return dict(Counter(tasks).most_common())
+
     def _report(self, verdict: Verdict, evidence: Evidence, calm: bool) -> int:
         table = Table(title="What became of it")
         table.add_column("")
@@ -201,7 +219,7 @@ class Run:
         )
         rows: dict[str, object] = {
             "accepted jobs": len(evidence.accepted),
-            "  of them ticks of beat": self._ticks,
+            **{f"  of them {name}": count for name, count in self._kinds(evidence).items()},
             "submissions refused": self._crowd.refused,
             "revoked while they waited": len(self._crowd.revoked),
             "runs asked to end": self._crowd.asked,

@@ -58,7 +58,7 @@ class Crowd:
             number = 0
             while not self._stop.is_set():
                 number += 1
-                name, arguments, countdown = self._draw()
+                name, arguments, countdown = self._draw(number)
                 by_http = self._chance.random() < 0.5
                 one = self._by_http(http, f"key-{number}", name, arguments, countdown)
                 if not by_http:
@@ -90,8 +90,11 @@ class Crowd:
             self.revoked[job_id] = time.time()
         self.asked += answer.status_code == httpx.codes.ACCEPTED
 
-    def _draw(self) -> tuple[str, dict[str, Any], float]:
+    def _draw(self, number: int) -> tuple[str, dict[str, Any], float]:
         [(name, _, draw)] = self._chance.choices(MIX, [weight for _, weight, _ in MIX])
+        if number <= len(MIX):
+            # One of each at least, however few jobs a slow machine takes.
+            name, _, draw = MIX[number - 1]
         countdown = round(self._chance.uniform(0.1, 5), 1) if self._chance.random() < 0.1 else 0.0
         return f"chaos.tasks.{name}", draw(self._chance), countdown
 

@@ -36,6 +36,7 @@ class Faults:
         self._begun = ""
         self._over: list[tuple[float, str, Callable[[], None]]] = []
         self._stopped: set[str] = set()
+        self._commands: list[subprocess.Popen[bytes]] = []
         self.done = 0
 
     def begin(self, fault: Fault) -> None:
@@ -117,12 +118,15 @@ class Faults:
             self._stage.rabbits[0].control("set_vm_memory_high_watermark", share)
 
     def _operate(self, kind: str) -> None:
-        """An operator at the command line, who does not wait for it."""
+        """An operator at the command line, who does not wait for it, and has two windows."""
+        self._commands = [command for command in self._commands if command.poll() is None]
+        if len(self._commands) > 1:
+            return
         queue = self._chance.choice(QUEUES)
         replay = ["dead", "replay", queue, "--all"]
         command = replay if kind == "replay" else ["purge", queue, "--yes"]
         with (self._stage.folder / "operator.log").open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "chaos.entry", *command, "--app", APP],
                 env=self._stage.members[-1].env,
                 cwd=ROOT,
@@ -130,6 +134,7 @@ class Faults:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self._commands.append(process)
 
     def _later(self, seconds: float, end: Callable[[], None]) -> None:
         self._over.append((time.monotonic() + seconds, self._begun, end))

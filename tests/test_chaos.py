@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from chaos.crowd import MIX
 from chaos.plan import KINDS, make_plan
 
 ROOT = Path(__file__).parents[1]
@@ -37,17 +39,18 @@ def chaos(*arguments: str) -> tuple[int, re.Match[str], str]:
 
 @pytest.mark.timeout(600)
 def test_two_minutes_of_faults_break_no_promise() -> None:
-    # The first seed whose plan has every kind of fault within two minutes, and not the broker's half of it.
-    assert {fault.kind for fault in make_plan(5, 2)} == KINDS.keys()
-    code, last, said = chaos("--minutes", "2", "--seed", "5")
+    # The first seed whose plan has every kind of fault within two minutes.
+    plans = ((seed, make_plan(seed, 2)) for seed in count(1))
+    seed, plan = next((s, p) for s, p in plans if {fault.kind for fault in p} == KINDS.keys())
+    code, last, said = chaos("--minutes", "2", "--seed", str(seed))
     assert (code, last[1]) == (0, "ok"), said
-    accepted, faults = int(last[2]), int(last[6])
-    assert accepted > 500, said
-    assert faults > 20, said
-    assert last.group(3, 4, 5, 7) == ("0", "0", "0", "5")
+    assert last.group(3, 4, 5, 6, 7) == ("0", "0", "0", str(len(plan)), str(seed))
+    # Jobs of each kind were under way, however few a slow machine takes.
+    for name, *_ in MIX:
+        assert re.search(rf" {name} +│ +[1-9]", said), said
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("rule", ["owed", "generations"])
 def test_without_a_rule_jobs_are_lost_and_it_says_so(rule: str) -> None:
     code, last, said = chaos("--minutes", "0.5", "--seed", "2", "--without", rule)
@@ -56,7 +59,7 @@ def test_without_a_rule_jobs_are_lost_and_it_says_so(rule: str) -> None:
     assert "lost: " in said
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_same_faults_lose_nothing_with_every_rule_on() -> None:
     code, last, said = chaos("--minutes", "0.5", "--seed", "2", "--without", "none")
     assert (code, last[1]) == (0, "ok"), said

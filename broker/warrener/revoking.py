@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from . import transitions
 from .errors import JobEnded, JobNotFound, StoreUnavailable
 from .settings import Settings
 from .store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What became of a request to revoke. `waited`: the job waited, and is revoked; else it runs, and is
-    asked to end. `workflow` names the part of a workflow that has ended by this, and that workers must
-    hear of: its own message may come years later, or never."""
-
-    waited: bool
-    task: str = ""
-    queue: str = ""
-    workflow: str = ""
-
-
 async def ask_revoke(
     store: Store, settings: Settings, job_id: str, now: float, reason: str, *, terminate: bool
-) -> Asked:
-    """Revoke a job that waits, or ask one that runs to end. Raises JobNotFound, JobEnded,
-    StoreUnavailable."""
+) -> bool:
+    """Revoke a job that waits; False for one that runs, which is asked to end. Raises JobNotFound,
+    JobEnded, StoreUnavailable."""
     ttl = settings.dedupe_ttl
     move = transitions.ask_revoke(job_id, now, reason, ttl, terminate=terminate)
     [[answer, *more]] = await store.apply([move])
     match answer:
         case b"revoked":
-            return Asked(True, *(word.decode() for word in more))
+            return True
         case b"asked":
-            return Asked(False)
+            return False
         case b"ended":
             raise JobEnded(job_id=job_id, state=more[0].decode())
         case b"unknown":

@@ -91,7 +91,7 @@ def unreserve(job_id: str, fingerprint: str) -> Transition:
 def submit(message: Message, queue: str, fingerprint: str = "") -> Transition:
     """After the confirmed publish."""
     due = "" if message.due is None else message.due
-    facts = (message.task, queue, message.created, due, fingerprint, message.workflow)
+    facts = (message.task, queue, message.created, due, fingerprint)
     return Transition("submit", message.job_id, facts, about=(message, queue))
 
 
@@ -215,7 +215,7 @@ def ask_revoke(
     job_id: str, now: float, reason: str, record_ttl: float, *, terminate: bool
 ) -> Transition:
     """Whatever attempt of the job waits shall not run; one that runs is asked to end, or its process is
-    killed. Answers unknown; revoked, task, queue and part of a workflow; asked; or ended and the state."""
+    killed. Answers unknown, revoked, asked, or ended and the state."""
     how = "terminate" if terminate else "cancel"
     arguments = (now, reason, max(1, round(record_ttl)), how)
     return Transition("ask_revoke", job_id, arguments, announces=True)

@@ -4,16 +4,17 @@ and no longer there."""
 from __future__ import annotations
 
 import asyncio
+import signal
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from chaos.proxy import Proxy
-from warrener import State
+from warrener import JobHandle, State
 
 from . import yard as tasks
-from .conftest import Yard, until
+from .conftest import Yard, until, until_true
 
 
 async def _proxied(url: str) -> tuple[Proxy, str]:
@@ -59,6 +60,37 @@ async def test_a_worker_that_is_cut_off_from_both_gives_up_what_it_runs(
             await worker.says("consuming again")
     assert yard.events("a") == ["start a", "start a", "end a"]
     await asyncio.gather(broker.close(), store.close())
+
+
+async def test_a_worker_that_was_stopped_begins_nothing_that_was_taken_over_meanwhile(
+    yard: Yard,
+) -> None:
+    broker, amqp = await _proxied(yard.amqp_url)
+    options = ("--name", "old", "-c", "1", "--prefetch", "2")
+    async with yard.worker(*options, WARRENER_AMQP_URL=amqp) as old:
+        begun = await tasks.wait.send("a", "gate")
+        await yard.noted("start a")
+        waiting = await tasks.run.send("b")
+        await until_true(
+            lambda: _is_started(yard, waiting), "the claim of what waits in the worker"
+        )
+        old.kill(signal.SIGSTOP)
+        await broker.cut()
+        async with yard.worker("--name", "other"):
+            yard.open("gate")
+            statuses = await yard.ended(begun, waiting)
+        assert [(s.state, s.worker) for s in statuses] == [(State.SUCCESS, "other")] * 2
+        old.kill(signal.SIGCONT)
+        await old.says("given up")
+        # Behind what it had in hand.
+        await yard.ended(*[await tasks.run.send(f"again-{number}") for number in range(5)])
+    assert yard.events("a") == ["start a", "start a", "end a"]
+    assert yard.events("b") == ["start b", "end b"]
+    await broker.close()
+
+
+async def _is_started(yard: Yard, job: JobHandle[str]) -> bool:
+    return (await yard.status(job)).state is State.STARTED
 
 
 async def test_a_worker_that_is_cut_off_from_redis_alone_goes_on_with_what_it_runs(

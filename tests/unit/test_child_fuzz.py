@@ -42,6 +42,8 @@ class Events:
 
     def progressed(self, *_: Any) -> None: ...
 
+    def doubted(self, *_: Any) -> None: ...
+
 
 async def hear(pieces: list[bytes]) -> tuple[Child, Wire, list[str]]:
     """A pool's child that says these bytes."""

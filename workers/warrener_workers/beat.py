@@ -112,11 +112,7 @@ class Beat:
         if self._adopted:
             return
         mine, now = self._app.definitions, self._client.clock()
-        schedules, unreadable = await self._book.everything()
-        for one in unreadable:
-            if one.name not in mine:  # what is in code is written anew
-                log.error("schedule %s is left out: %s", one.name, one.reason)
-        for schedule in schedules:
+        for schedule in await self._book.all():
             name = schedule.definition.name
             if schedule.in_code and name not in mine:
                 await self._book.remove(name, in_code=True)

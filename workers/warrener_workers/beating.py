@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections import Counter
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -39,9 +39,8 @@ def first_presence(name: str, queues: Sequence[str], pool: str, slots: int, now:
 
 
 class Beating:
-    """Renews a worker's presence. `memory` says what its processes hold, in bytes. `give_up` gets the runs
-    that must end because others may take them for abandoned; `asked_to_stop` is called on each beat once
-    somebody wants the worker to stop."""
+    """Renews a worker's presence. `give_up` gets the runs that must end because others may take them for
+    abandoned; `asked_to_stop` is called on each beat once somebody wants the worker to stop."""
 
     def __init__(
         self,
@@ -51,7 +50,6 @@ class Beating:
         claims: Claims,
         give_up: Callable[[list[Run]], None],
         asked_to_stop: Callable[[], None] = lambda: None,
-        memory: Callable[[], int] = lambda: 0,
     ) -> None:
         self._presence = presence
         self._context = context
@@ -59,14 +57,13 @@ class Beating:
         self._claims = claims
         self._give_up = give_up
         self._asked_to_stop = asked_to_stop
-        self._memory = memory
         self._lapse: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Renew it on every beat, without end."""
         beat = self._context.settings.beat
         while True:
-            began = asyncio.get_running_loop().time()
+            began, begun = asyncio.get_running_loop().time(), time.monotonic()
             try:
                 # No longer than a beat: the next try may find a better connection.
                 async with asyncio.timeout(beat):
@@ -78,7 +75,9 @@ class Beating:
             else:
                 if asked:
                     self._asked_to_stop()
-                self._lapses_at(began + self._context.settings.presence_lifetime - beat / 2)
+                lifetime = self._context.settings.presence_lifetime - beat / 2
+                self._context.tenure.renewed(begun + lifetime)
+                self._lapses_at(began + lifetime)
             await asyncio.sleep(beat)
 
     def _now(self) -> Presence:
@@ -94,20 +93,13 @@ class Beating:
                 "attempt": run.message.attempt,
                 "token": run.token,
                 "started": run.started,
-                "begun": run.begun,
             }
             for run in active
             if run.claimed <= old
         ]
         claiming = [token for token, made in self._claims.asked if made <= old]
         return replace(
-            self._presence,
-            seen=now,
-            busy=len(active),
-            running=running,
-            claiming=claiming,
-            held=Counter(run.delivery.queue for run in active),
-            memory=self._memory(),
+            self._presence, seen=now, busy=len(active), running=running, claiming=claiming
         )
 
     def _lapses_at(self, then: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -17,7 +16,7 @@ from .children import STOPPED, Children, Spawn
 from .deliveries import Run
 from .frames import Frame, Kind
 from .outcomes import REVOKED, Failed, Outcome, Succeeded
-from .recycling import Recycling, resident
+from .recycling import Recycling
 from .registry import Registry, parse
 from .time_limits import TimeLimits, why
 
@@ -32,6 +31,10 @@ class PoolEvents(Protocol):
 
     def lost(self, run: Run, reason: str, *, charged: bool) -> None:
         """A run's process died under it; `charged` if the run was alone in it."""
+
+    def doubted(self, run: Run) -> None:
+        """A run must not begin before the store has said that its claim still stands: then comes
+        assured(), or else give_up()."""
 
     def progressed(self, run: Run, report: bytes) -> None:
         """A run reported how far it is."""
@@ -64,6 +67,9 @@ class ChildPool:
         self.limits = TimeLimits(self._children.retire)
         self._waiting: deque[Run] = deque()
         self._waiting_alone: deque[Run] = deque()
+        self._in_doubt: deque[Run] = deque()
+        self.is_sure: Callable[[Run], bool] = lambda _: True
+        """False for runs that somebody else may have taken over."""
         self._change: asyncio.Future[None] | None = None
         self.broken = self._children.broken
 
@@ -72,12 +78,6 @@ class ChildPool:
     async def start(self) -> Registry:
         """Start the shared children; returns once the first is ready. Raises PoolBroken."""
         return await self._children.start()
-
-    @property
-    def memory(self) -> int:
-        """Bytes that this process and its children hold, where that can be known."""
-        pids = [os.getpid(), *(child.pid for child in self._children if child.pid)]
-        return sum(map(resident, pids))
 
     def beat(self) -> None:
         """Let all children know that their parent lives."""
@@ -109,7 +109,6 @@ class ChildPool:
 
     def dispatch(self, run: Run) -> None:
         """Run a job as soon as there is a place for it."""
-        run.begun = False
         if run.alone or run.spec.isolate:
             self._waiting_alone.append(run)
         else:
@@ -141,8 +140,18 @@ class ChildPool:
         suspects = any(run.alone for run in self._waiting_alone)
         return 1 if suspects else self._processes * self._slots
 
+    def assured(self, run: Run) -> None:
+        """The claim of a run that was in doubt stands."""
+        if run in self._in_doubt:
+            self._in_doubt.remove(run)
+            self.dispatch(run)
+
     def _begin(self, child: Child, run: Run) -> None:
-        run.started, run.begun = self._clock(), True
+        if not self.is_sure(run):
+            self._in_doubt.append(run)
+            self._events.doubted(run)
+            return
+        run.started = self._clock()
         self._children.begin(child, run)
         self.limits.begin(child, run)
 
@@ -182,7 +191,7 @@ class ChildPool:
     def revoke(self, run: Run, *, terminate: bool) -> None:
         """End this run: one that no child has begun comes to REVOKED at once. A coroutine is cancelled, a
         plain function told; with `terminate` the process is killed."""
-        for waiting in (self._waiting, self._waiting_alone):
+        for waiting in (self._waiting, self._waiting_alone, self._in_doubt):
             if run in waiting:
                 waiting.remove(run)
                 self._events.ended(run, REVOKED)
@@ -201,8 +210,9 @@ class ChildPool:
 
     def give_up(self, runs: Collection[Run]) -> None:
         """End these runs with their processes, and say nothing of them; others in them run again."""
-        self._waiting = deque(run for run in self._waiting if run not in runs)
-        self._waiting_alone = deque(run for run in self._waiting_alone if run not in runs)
+        for waiting in (self._waiting, self._waiting_alone, self._in_doubt):
+            for run in set(runs).intersection(waiting):
+                waiting.remove(run)
         for child in self._children:
             mine = [run for run in child.running.values() if run in runs]
             for run in mine:
@@ -216,9 +226,9 @@ class ChildPool:
 
     def unstarted(self) -> list[Run]:
         """Take back the runs that no child has begun."""
-        runs = [*self._waiting, *self._waiting_alone]
-        self._waiting.clear()
-        self._waiting_alone.clear()
+        runs = [*self._waiting, *self._waiting_alone, *self._in_doubt]
+        for waiting in (self._waiting, self._waiting_alone, self._in_doubt):
+            waiting.clear()
         return runs
 
     async def until_idle(self) -> None:

@@ -24,11 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery for which the store is asked, `made` at this Unix time."""
+    """A delivery for which the store is asked, `made` at this Unix time and in this tenure."""
 
     delivery: Delivery
     token: str
     made: float
+    tenure: int
 
 
 class Claims:
@@ -73,12 +74,15 @@ class Claims:
         try:
             while self._waiting:
                 deliveries, self._waiting = self._waiting, []
-                await self._claim([Claim(d, new_id(), self._clock()) for d in deliveries])
+                await self._claim([self._new(d, new_id()) for d in deliveries])
         finally:
             self._asking = False
 
+    def _new(self, delivery: Delivery, token: str) -> Claim:
+        return Claim(delivery, token, self._clock(), self._context.tenure.number)
+
     async def _claim(self, claims: Sequence[Claim]) -> None:
-        verdicts = await self._verdicts(claims)
+        verdicts = await self.verdicts(claims)
         held = []
         for claim, verdict in zip(claims, verdicts, strict=False):
             if isinstance(verdict, Held):
@@ -88,7 +92,7 @@ class Claims:
         if held:
             self._start(self._contest(held))
 
-    async def _verdicts(
+    async def verdicts(
         self, claims: Sequence[Claim], abandoned: Sequence[str] = ()
     ) -> list[Verdict]:
         """What the store says to these claims, the last ones made in place of `abandoned` ones; nothing
@@ -121,11 +125,11 @@ class Claims:
         claims = []
         for claim, verdict in held:
             if verdict.token in abandoned:
-                claims.append(Claim(claim.delivery, claim.token, self._clock()))
+                claims.append(self._new(claim.delivery, claim.token))
             else:
                 self._answered(claim, verdict)
         tokens = [verdict.token for _, verdict in held if verdict.token in abandoned]
-        for claim, answer in zip(claims, await self._verdicts(claims, tokens), strict=False):
+        for claim, answer in zip(claims, await self.verdicts(claims, tokens), strict=False):
             if isinstance(answer, Granted):
                 job_id, facts = claim.delivery.message.job_id, claim.delivery.facts
                 log.warning("job %s is taken over from a lost worker", job_id, extra=facts)

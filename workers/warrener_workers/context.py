@@ -10,6 +10,7 @@ from warrener.store import Store
 from warrener.transitions import Runner, Transition, claim
 
 from .deliveries import Delivery, Run
+from .tenure import Tenure
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Context:
     clock: Callable[[], float]
     active: dict[str, Run] = field(default_factory=dict)
     """Runs that are claimed and not settled, by job id."""
+    tenure: Tenure = field(default_factory=Tenure)
 
     def claim(self, delivery: Delivery, token: str, made: float, abandoned: str = "") -> Transition:
         """The claim of this delivery, if need be in place of an abandoned one."""

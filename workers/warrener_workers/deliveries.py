@@ -79,12 +79,12 @@ class Run:
     started: float
     """When a process began it; until then, when the claim was granted."""
     losses: int = 0
+    tenure: int = 0
+    """In which tenure of its worker its claim was last known to stand."""
     body: bytes | None = None
     """Its arguments, where they are not those of its message."""
     alone: bool = False
     """True if it must have a process of its own."""
-    begun: bool = False
-    """True while a process has it."""
     revoked: bool = False
     """True once it was asked to end."""
     sentence: Outcome | None = None

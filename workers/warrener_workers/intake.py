@@ -120,7 +120,7 @@ class Intake:
     def _granted(self, claim: Claim, losses: int) -> None:
         delivery, message = claim.delivery, claim.delivery.message
         spec = self._registry.specs.get(message.task) or _unknown_spec(message.task, delivery.queue)
-        run = Run(delivery, spec, claim.token, claim.made, self._clock(), losses)
+        run = Run(delivery, spec, claim.token, claim.made, self._clock(), losses, claim.tenure)
         self._active[message.job_id] = run
         if delivery.undelivered:
             text = f"RabbitMQ could not deliver it: {delivery.undelivered}"
