@@ -33,12 +33,12 @@ class Heard:
         return [one.event for one in self.all if isinstance(one, Followed)]
 
     def states(self, job_id: str) -> list[str]:
-        """The states of one job, without its reports, in the order of their times: events of two processes
-        may come in another one."""
-        # Its submission is told once it is recorded, which a quick worker overtakes.
+        """The states of one job from its schedule or first run on, without its reports, in the order of
+        their times: events of two processes may come in another one."""
+        # Its submission is told once it is recorded: late, or not at all, if a worker was quicker.
         found = sorted(
-            (e for e in self.events if e.id == job_id),
-            key=lambda event: (event.state not in ("PENDING", "SCHEDULED"), event.at),
+            (e for e in self.events if e.id == job_id and e.state != "PENDING"),
+            key=lambda event: event.at,
         )
         return [event.state for event in found if event.progress is None]
 
@@ -81,14 +81,28 @@ async def test_all_that_happens_is_told_to_whoever_follows(yard: Yard) -> None:
         ends = {job: "SUCCESS", dead: "FAILURE", held: "REVOKED", waits: "REVOKED"}
         for one, end in [*ends.items(), (counted, "SUCCESS")]:
             await until(lambda i=one.id, e=end: heard.states(i)[-1:] == [e], f"{end} of {one}")  # type: ignore[misc]
-        whole = ["PENDING", "STARTED", "RETRY", "STARTED", "SUCCESS"]
+        whole = ["STARTED", "RETRY", "STARTED", "SUCCESS"]
         await until(lambda: heard.states(job.id) == whole, "all of the job")
         assert heard.states(waits.id) == ["SCHEDULED", "REVOKED"]
         reports = [e.progress for e in heard.events if e.id == counted.id and e.progress]
         assert orjson.loads(reports[-1]) == {"done": 3, "total": 3, "note": "counted"}
         [began] = [e for e in heard.events if e.id == held.id and e.state == "STARTED"]
         assert (began.task, began.queue, began.worker) == (tasks.wait.name, QUEUE, "one")
-        assert [e.id for e in heard.events if (e.kind, e.state) == ("worker", "came")] == ["one"]
+        await heard.until(lambda h: _did(h) == {("came", "one")}, "the worker came")
+
+
+async def test_a_submission_that_no_worker_overtakes_is_told(yard: Yard) -> None:
+    async with follower(yard) as heard, yard.worker("-c", "1"):
+        held = await tasks.wait.send("held", "gate")
+        await heard.until(lambda h: h.states(held.id) == ["STARTED"], "the only slot is taken")
+        job = await tasks.run.send("queued")
+
+        def told(heard: Heard) -> bool:
+            return "PENDING" in [event.state for event in heard.events if event.id == job.id]
+
+        await heard.until(told, "it waits")
+        yard.open("gate")
+        await yard.ended(held, job)
 
 
 async def test_workers_that_leave_and_that_are_lost_are_told_apart(yard: Yard) -> None:
@@ -107,7 +121,7 @@ async def test_workers_that_leave_and_that_are_lost_are_told_apart(yard: Yard) -
 
 
 def _did(heard: Heard) -> set[tuple[str, str]]:
-    return {(event.state, event.id) for event in heard.events}
+    return {(event.state, event.id) for event in heard.events if event.kind == "worker"}
 
 
 async def test_one_that_comes_back_has_missed_nothing(yard: Yard) -> None:
@@ -118,7 +132,7 @@ async def test_one_that_comes_back_has_missed_nothing(yard: Yard) -> None:
             [*_, last] = [one for one in first.all if isinstance(one, Followed)]
         await yard.ended(await tasks.run.options(id="meanwhile").send("meanwhile"))
         async with follower(yard, last.place) as second:
-            whole = ["PENDING", "STARTED", "SUCCESS"]
+            whole = ["STARTED", "SUCCESS"]
             await second.until(lambda h: h.states("meanwhile") == whole, "meanwhile")
             assert second.states("before") == []
             assert not any(isinstance(one, Missed) for one in second.all)
@@ -126,7 +140,7 @@ async def test_one_that_comes_back_has_missed_nothing(yard: Yard) -> None:
 
 async def test_one_that_comes_back_too_late_is_told_so(yard: Yard) -> None:
     store = yard.client.store
-    event = Event(1.0, "job", "old", "PENDING")
+    event = Event(1.0, "job", "old", "STARTED")
     async with follower(yard) as first:
         await store.send(told("warrener", [event]))
         await first.until(lambda h: h.states("old") != [], "the old one")
