@@ -103,7 +103,9 @@ class CallSchema:
             adapter.json_schema()
             return adapter
         except PydanticUserError as error:
-            reason = f"{what} has a type that JSON cannot carry: {error.message}"
+            # What follows is about pydantic's own settings.
+            said = error.message.partition(". Set `arbitrary")[0]
+            reason = f"{what} has a type that JSON cannot carry: {said}"
             raise TaskSignatureError(task=self.task, reason=reason) from error
 
     @cached_property

@@ -58,7 +58,9 @@ def _message(kind: type[WarrenerError], facts: dict[str, Any]) -> str:
         if facts.keys() == {"message"}:
             return str(facts["message"])
         return f"{kind.__name__}: {', '.join(f'{name}={facts[name]!r}' for name in facts)}"
-    return " ".join((inspect.getdoc(kind) or "").format(**facts).split())
+    text = " ".join((inspect.getdoc(kind) or "").format(**facts).split())
+    # Whatever was given for a name: an error can be printed.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _rebuild(kind: type[WarrenerError], facts: dict[str, Any]) -> WarrenerError:

@@ -72,12 +72,19 @@ def _short(file: str) -> str:
 
 
 def users_traceback(error: WarrenerError) -> str:
-    """The traceback of what broke in the user's files, from their first line on; empty if nothing of
-    theirs ran."""
-    cause = error.__cause__ if isinstance(error, AppImportError) else None
-    trace = cause.__traceback__ if cause is not None else None
+    """The traceback of what broke in the user's files while they were imported, from their first line on;
+    empty if nothing of theirs broke."""
+    broken = error.__cause__ if isinstance(error, AppImportError) else error
+    trace = _behind_import(broken.__traceback__) if broken is not None else None
     while trace is not None and not _is_the_users(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    if cause is None or (trace is None and not isinstance(cause, SyntaxError)):
+    if broken is None or (trace is None and not isinstance(broken, SyntaxError)):
         return ""
-    return "".join(traceback.format_exception(type(cause), cause, trace))
+    return "".join(traceback.format_exception(type(broken), broken, trace))
+
+
+def _behind_import(trace: TracebackType | None) -> TracebackType | None:
+    """What follows where a module was imported; None if none was."""
+    while trace is not None and trace.tb_frame.f_code is not import_module.__code__:
+        trace = trace.tb_next
+    return trace

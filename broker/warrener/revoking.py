@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import transitions
 from .errors import JobEnded, JobNotFound, StoreUnavailable
+from .ids import is_job_id
 from .settings import Settings
 from .store import Store
 
@@ -13,6 +14,8 @@ async def ask_revoke(
 ) -> bool:
     """Revoke a job that waits; False for one that runs, which is asked to end. Raises JobNotFound,
     JobEnded, StoreUnavailable."""
+    if not is_job_id(job_id):
+        raise JobNotFound(job_id=job_id)
     ttl = settings.dedupe_ttl
     move = transitions.ask_revoke(job_id, now, reason, ttl, terminate=terminate)
     [[answer, *more]] = await store.apply([move])

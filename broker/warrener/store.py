@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from .batches import apart, batched, for_many, many
 from .errors import StoreUnavailable
+from .ids import is_job_id
 from .records import JobStatus, parse_status
 from .settings import Settings
 from .transitions import Reply, Transition
@@ -204,7 +205,8 @@ class Store:
 
     async def status(self, job_id: str) -> JobStatus | None:
         """The record of one job, or None if it is not known."""
-        return (await self.statuses([job_id]))[0]
+        # Whatever text somebody asks for: not every one can be a key.
+        return (await self.statuses([job_id]))[0] if is_job_id(job_id) else None
 
     async def revocations(self, runs: Mapping[str, str]) -> dict[str, str]:
         """Of these runs, job ids with the tokens of their claims: those that somebody asked to end, with

@@ -31,6 +31,7 @@ from .shop import FAST, IDLE, add, clean
 InPython = Callable[[Warrener], Awaitable[object]]
 JOB = {"task": "shop.add", "kwargs": {"a": 1}}
 BROKEN = "tests.acceptance.broken_shop:app"
+ODD = "tests.acceptance.odd_shop:app"
 LIMIT = 1000
 """Bytes of arguments that are allowed here."""
 
@@ -351,6 +352,7 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         Request("GET", "/jobs/never-sent"),
         ("job", "never-sent"),
     ),
+    "an id that is no text": Provocation(lambda app: app.job("scan-\ud800").result()),
     "a workflow that does not exist": Provocation(
         lambda app: app.workflow("never-sent").status(),
         Request("GET", "/workflows/never-sent"),
@@ -504,6 +506,10 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         partial(_load, BROKEN), cli=("submit", "--app", BROKEN, "shop.add")
     ),
     "the same broken app, given to a worker": Provocation(cli=("worker", FAST, "--app", BROKEN)),
+    "a task with a type that JSON cannot carry": Provocation(
+        lambda app: load_app(ODD).tasks["odd.take"].send(None)
+    ),
+    "the same task, given to a worker": Provocation(cli=("worker", FAST, "--app", ODD)),
     "an app without a module": Provocation(
         partial(_load, "app"), cli=("submit", "--app", "app", "shop.add")
     ),

@@ -148,9 +148,12 @@ async def test_the_command_line_exits_as_the_table_says(place: Place, case: str)
     assert done.stdout == ""
     _says(row, "CLI", done.stderr)
     # What broke in a file of the user's own is shown with its traceback.
-    shows_where = "given to a worker" in case or "breaks" in case
+    shows_where = "broken" in case or "breaks" in case
     assert shows_where or "Traceback" not in done.stderr
-    if row.exception is not None and wanted.cli[0] != "worker":  # which logs as well
+    told_by_child = "given to a worker" in case
+    if told_by_child or (
+        row.exception is not None and wanted.cli[0] != "worker"
+    ):  # which logs as well
         *before, line = done.stderr.splitlines()
         assert shows_where or not before
         assert line.startswith("warrener: ")

@@ -82,8 +82,11 @@ def test_warreners_own_errors_say_enough(folder: Path) -> None:
     (folder / "corner.py").write_text(
         f"from warrener import Warrener\napp = Warrener()\n{2 * task}"
     )
-    with pytest.raises(DuplicateTask):
+    with pytest.raises(DuplicateTask) as caught:
         load_app("corner:app")
+    lines = users_traceback(caught.value).splitlines()
+    assert lines[0].startswith("Traceback")
+    assert 'corner.py", line 4' in lines[1], "their own line first, without the way there"
     (folder / "till.py").write_text("from warrener import Warrener\nWarrener(beat='x')\n")
     with pytest.raises(ConfigurationError, match="beat"):
         load_app("till:app")

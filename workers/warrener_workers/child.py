@@ -24,17 +24,18 @@ from typing import Any
 import orjson
 
 from warrener import Job, Warrener, WarrenerError
+from warrener.imports import users_traceback
 from warrener.job import Revocation
 
 from . import logs, loops, registry
 from .child_backend import ChildBackend
+from .child_process import APP_FAILED
 from .frames import Frame, FrameLink, Kind
 from .outcomes import Outcome, Succeeded
 from .running import Runtime, load_for_work, run_job
 
 log = logging.getLogger(__name__)
 
-IMPORT_FAILED = 70
 PARENT_GONE = 71
 PATIENCE = 0.5
 """Of a presence's lifetime, how long a child waits for a sign of its parent. A parent that stops may have
@@ -185,18 +186,22 @@ def main() -> None:
         app = load_for_work(arguments.app)
     except WarrenerError as error:
         sys.stderr.write(f"warrener: {error}\n")
-        os._exit(IMPORT_FAILED)
+        os._exit(APP_FAILED)
     except BaseException:
         traceback.print_exc()
-        os._exit(IMPORT_FAILED)
+        os._exit(APP_FAILED)
     guard(lifeline, PATIENCE * app.settings.presence_lifetime)
     os._exit(loops.run(_serve(app, sock, arguments.threads)))
 
 
 async def _serve(app: Warrener, sock: socket.socket, threads: int) -> int:
+    child = Child(app)
     try:
-        child = Child(app)
         await child.connect(sock)
+    except WarrenerError as error:
+        sys.stderr.write(f"{users_traceback(error)}warrener: {error}\n")
+        return APP_FAILED
+    try:
         async with AsyncExitStack() as stack:
             resources = None
             if app.lifespan is not None:
@@ -206,7 +211,7 @@ async def _serve(app: Warrener, sock: socket.socket, threads: int) -> int:
         await child.close()
     except BaseException:
         traceback.print_exc()
-        return IMPORT_FAILED
+        return APP_FAILED
     return 0
 
 

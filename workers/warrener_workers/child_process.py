@@ -15,6 +15,8 @@ from .deliveries import Run
 from .frames import Frame, FrameLink, Kind
 from .registry import Registry
 
+APP_FAILED = 70
+"""What a child exits with that could not import or start the app, and has said why."""
 LAST_WORDS = 1.0
 """Seconds to read what a child said before it ended."""
 
@@ -184,10 +186,11 @@ async def _watch(
     child.link.close()
     if child.lifeline is not None:
         child.lifeline.close()
-    on_exit(child, child.killed or _in_words(code))
+    on_exit(child, child.killed or exit_in_words(code))
 
 
-def _in_words(code: int) -> str:
+def exit_in_words(code: int) -> str:
+    """How a process ended."""
     if code >= 0:
         return f"exit code {code}"
     try:

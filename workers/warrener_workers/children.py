@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from .child_process import Child
+from .child_process import APP_FAILED, Child, exit_in_words
 from .deliveries import Run
 from .frames import Frame, Kind
 from .recycling import Recycling
@@ -23,6 +23,10 @@ Spawn = Callable[..., Awaitable[Child]]
 
 class PoolBroken(Exception):
     """Children end before they are ready to work."""
+
+
+class AppBroken(PoolBroken):
+    """They cannot import or start the app, as the first of them has said on standard error."""
 
 
 class Children:
@@ -162,7 +166,8 @@ class Children:
     def _break(self, reason: str) -> None:
         if not self.broken.done():
             why = f"a child process ended before it was ready to work: {reason}"
-            self.broken.set_result(PoolBroken(why))
+            said = reason == exit_in_words(APP_FAILED) and not self.registry.done()
+            self.broken.set_result(AppBroken(why) if said else PoolBroken(why))
 
     async def stop(self) -> None:
         """End all, politely where idle; returns once they are gone."""

@@ -57,8 +57,7 @@ def load_for_work(path: str) -> Warrener:
         app = load_app(path)
         app.tasks  # noqa: B018 — imports what the app includes
     except WarrenerError as error:
-        broken = "".join(traceback.format_exception(error.__cause__ or error))
-        sys.stderr.write(users_traceback(error) or broken)
+        sys.stderr.write(users_traceback(error))
         raise
     return app
 

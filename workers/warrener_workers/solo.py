@@ -95,7 +95,11 @@ class _WorkerThread:
         self._loop = asyncio.get_running_loop()
         parents, childs = socket.socketpair()
         child = Child(self._app)
-        serving = asyncio.create_task(self._serve(child, childs))
+        try:
+            await child.connect(childs)
+        except WarrenerError as error:
+            raise PoolBroken(str(error)) from error
+        serving = asyncio.create_task(self._serve(child))
 
         async def adopt(*, alone: bool, on_frames: Any, on_exit: Any) -> ChildOfParent:
             _, link = await asyncio.get_running_loop().create_connection(
@@ -112,8 +116,7 @@ class _WorkerThread:
         await self._worker.run()
         await serving
 
-    async def _serve(self, child: Child, sock: socket.socket) -> None:
-        await child.connect(sock)
+    async def _serve(self, child: Child) -> None:
         assert self._loop is not None
         inner, loop = child.backend, self._loop
         self._app.use_backend(lambda: _BackendThere(inner, loop))

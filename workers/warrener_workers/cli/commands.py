@@ -23,7 +23,7 @@ from warrener import (
 )
 from warrener.imports import users_traceback
 
-from ..children import PoolBroken
+from ..children import AppBroken, PoolBroken
 from . import (
     api,
     beat,
@@ -115,6 +115,8 @@ def run() -> None:
         if any("\udc80" <= character <= "\udcff" for character in "".join(sys.argv)):
             raise ConfigurationError(message="an argument is no text: give all of them in UTF-8")
         app()
+    except AppBroken as error:
+        sys.exit(exit_code(error))
     except (WarrenerError, PoolBroken) as error:
         broken = users_traceback(error) if isinstance(error, WarrenerError) else ""
         sys.stderr.write(f"{broken}warrener: {error}\n")

@@ -49,11 +49,11 @@ def dev(
     with _interruptible():
         if port is not None and not is_free(port, host):
             _refuse(f"port {port} on {host} is taken: choose another --port, or end what has it")
-        port = port or crew.port_for("the API", crew.API_PORT, host)
         # Before the servers, which take seconds: most mistakes are in the app.
         queues = crew.ask_queues()
         if queues is None:
             raise typer.Exit(2)
+        port = port or crew.port_for("the API", crew.API_PORT, host)
         try:
             with _servers(app, data):
                 console.print(f"API      http://{host}:{port}/docs")
