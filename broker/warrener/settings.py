@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     than proxies wait for us."""
     heartbeat: int = Field(30, ge=1)
     """AMQP heartbeat: a dead peer is noticed within three of them."""
+    consumer_timeout: float | None = Field(None, gt=0)
+    """RabbitMQ's own consumer_timeout, where somebody has set it: no client can ask for it. Warnings go
+    by it instead of RabbitMQ's 30 minutes."""
     restore_deadline: float = Field(300.0, gt=0)
     """How long a worker that has stopped consuming tries to go on, before it ends with exit code 8."""
 

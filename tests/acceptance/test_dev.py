@@ -30,7 +30,7 @@ app = Warrener()
 async def version() -> int:
     return 1
 
-@app.task(name="other", queue="shop.slow")
+@app.task(name="other", queue="shop.slow", time_limit=86_400)
 def other() -> None: ...
 """
 
@@ -151,6 +151,7 @@ async def _is_found_from(folder: Path) -> None:
 async def test_dev_runs_jobs_reloads_changed_code_and_ends_whole_on_ctrl_c(tmp_path: Path) -> None:
     async with _dev(tmp_path, "--reload") as dev:
         assert await dev.version() == 1
+        assert "consumer_timeout" not in dev.it.log, "its own RabbitMQ waits for long tasks"
         await _is_found_from(tmp_path)
         before = {process.pid for process in dev.family()}
 

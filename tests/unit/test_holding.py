@@ -10,7 +10,7 @@ import pytest
 from warrener.priorities import version_of
 from warrener.retry import NEVER
 from warrener.settings import Settings
-from warrener_workers.holding import Holding, consumer_arguments, holdings
+from warrener_workers.holding import Holding, consumer_arguments, holdings, warn_of
 from warrener_workers.registry import TaskSpec
 
 SETTINGS = Settings(neighbour_grace=5.0)
@@ -66,3 +66,28 @@ def test_from_4_3_on_a_consumer_says_what_it_needs(holding: Holding, millisecond
     assert consumer_arguments(None, (4, 3), SETTINGS) == {}
     classic = SETTINGS.model_copy(update={"queue_type": "classic"})
     assert consumer_arguments(holding, (4, 3), classic) == {}
+
+
+@pytest.mark.parametrize(
+    "version, timeout, said",
+    [
+        ((3, 10), None, "which unless configured otherwise is 1800 s"),
+        ((4, 0), 3600.0, "which is 3600 s"),
+        ((4, 0), 7200.0, None),
+        ((4, 3), None, None),
+    ],
+)
+def test_a_broker_whose_timeout_is_shorter_than_a_task_is_named(
+    version: tuple[int, ...],
+    timeout: float | None,
+    said: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warn_of({"scan": HOUR}, version, timeout)
+    if said is None:
+        assert caplog.messages == []
+        return
+    [message] = caplog.messages
+    assert said in message
+    assert "jobs of task 'shop.long' on queue 'scan' may run for 3600 s" in message
+    assert "to 3905000 ms or more, and WARRENER_CONSUMER_TIMEOUT to its seconds" in message

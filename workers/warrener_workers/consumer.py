@@ -82,7 +82,8 @@ class Consumer:
         QueueNotFound; from then on a loss is mended by the task returned, which ends only by raising
         ConsumingLost."""
         await self._open()
-        warn_of({q: h for q, h in self._holdings.items() if h}, self._version)
+        held = {queue: holding for queue, holding in self._holdings.items() if holding}
+        warn_of(held, self._version, self._settings.consumer_timeout)
         self._keeping = asyncio.create_task(self._keep(), name="consumer")
         return self._keeping
 

@@ -69,23 +69,29 @@ def consumer_arguments(
     return {"x-consumer-timeout": math.ceil(min(holding.held, LONGEST) * 1000)}
 
 
-def warn_of(holdings: Mapping[str, Holding], version: tuple[int, ...]) -> None:
-    """Say where a broker that cannot be told may take back what still runs. Its own limit can be read
-    only with an administrator's rights, so this names the usual one."""
+def warn_of(
+    holdings: Mapping[str, Holding], version: tuple[int, ...], known_timeout: float | None
+) -> None:
+    """Say where a broker that cannot be told may take back what still runs: later than the seconds of
+    `known_timeout`, or the usual ones. Nobody can read its limit without an administrator's rights."""
     if version >= SAYS_IT:
         return
+    timeout = known_timeout or USUAL_TIMEOUT
+    which = "is" if known_timeout else "unless configured otherwise is"
     known = "RabbitMQ " + ".".join(map(str, version)) if version else "RabbitMQ"
     remedy = "set consumer_timeout in rabbitmq.conf"
     if version >= (3, 12):
         remedy += ", or a policy with consumer-timeout for this queue,"
     for queue, holding in holdings.items():
-        if holding.held - MARGIN > USUAL_TIMEOUT and holding.limit < math.inf:
+        if holding.held - MARGIN > timeout and holding.limit < math.inf:
             log.warning(
-                "%s takes back what is unacknowledged for longer than its consumer_timeout, which is "
-                "%g s unless configured otherwise, and jobs of task %r on queue %r may run for %g s: "
-                "they go on and run once, but the worker must connect again; %s to %d ms or more",
+                "%s takes back what is unacknowledged for longer than its consumer_timeout, which %s "
+                "%g s, and jobs of task %r on queue %r may run for %g s: "
+                "they go on and run once, but the worker must connect again; %s to %d ms or more, and "
+                "WARRENER_CONSUMER_TIMEOUT to its seconds",
                 known,
-                USUAL_TIMEOUT,
+                which,
+                timeout,
                 holding.task,
                 queue,
                 holding.limit,

@@ -26,8 +26,14 @@ GRACE = 5.0
 
 API = "the API"
 
+CONSUMER_TIMEOUT = 365 * 86_400
+"""Seconds that its RabbitMQ leaves a delivery with a worker: somebody may sit in a debugger."""
+
 AMQP_PORT, REDIS_PORT, API_PORT = 5672, 6379, 8000
 """The ports of Warrener's default settings, so that programs find `dev` without any."""
+
+
+_BROKER = {"consumer_timeout": str(CONSUMER_TIMEOUT * 1000)}
 
 
 @contextmanager
@@ -35,7 +41,7 @@ def servers(data: Path) -> Iterator[tuple[RabbitNode, RedisNode]]:
     """A RabbitMQ and a Redis on their usual ports, or on others if those are taken. Raises NodeError."""
     amqp, redis = port_for("RabbitMQ", AMQP_PORT), port_for("Redis", REDIS_PORT)
     with (
-        private_rabbitmq(data / "rabbitmq", port=amqp) as broker,
+        private_rabbitmq(data / "rabbitmq", port=amqp, config=_BROKER) as broker,
         private_redis(data / "redis", port=redis) as store,
     ):
         yield broker, store

@@ -74,6 +74,7 @@ def _servers(app: str, data: Path) -> Iterator[None]:
             "WARRENER_APP": app,
         }
         os.environ.update(found)
+        os.environ["WARRENER_CONSUMER_TIMEOUT"] = str(crew.CONSUMER_TIMEOUT)
         os.environ.setdefault("WARRENER_GRACE", str(crew.GRACE))
         with dev_file.published(data / dev_file.NAME, found):
             console.print(f"RabbitMQ {broker.amqp_url}  management {broker.management_url}")

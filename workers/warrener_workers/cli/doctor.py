@@ -37,7 +37,9 @@ def doctor(
     consumer_timeout: Annotated[
         float | None,
         typer.Option(
-            min=0.001, help="Seconds: consumer_timeout of the server, which no API tells."
+            min=0.001,
+            envvar="WARRENER_CONSUMER_TIMEOUT",
+            help="Seconds: consumer_timeout of the server, which no API tells.",
         ),
     ] = None,
     json: Json = False,
