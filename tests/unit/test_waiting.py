@@ -1,4 +1,5 @@
-"""Waiting for a job's end when another waiter for it fails or leaves while it subscribes.
+"""Waiting for a job's end: when another waiter for it fails or leaves while it subscribes, and when the
+dead letter of a failed job is still on its way.
 
 Nobody looks again here: only an announcement wakes a waiter.
 """
@@ -10,12 +11,12 @@ from typing import Any
 import pytest
 import redis.exceptions
 
-from warrener import State, StoreUnavailable
+from warrener import State, StoreUnavailable, transitions
 from warrener.records import JobStatus
 from warrener.store import Store
 from warrener.waiting import Waiter
 
-from .records import JOB, WAYS, do, succeeded
+from .records import JOB, WAYS, buried, do, succeeded
 
 NEVER = 3600.0
 
@@ -115,3 +116,19 @@ async def test_a_waiter_after_one_whose_subscription_failed_subscribes_itself(
     with pytest.raises(StoreUnavailable):
         await first
     await woken(await gate.waiting(waiter), store)
+
+
+async def test_a_failure_has_ended_for_its_waiters_once_its_dead_letter_can_be_found(
+    waiter: Waiter, gate: Gate, store: Store
+) -> None:
+    await do(store, buried("mine"))
+    async with asyncio.timeout(10):
+        waiting = await gate.waiting(waiter)
+        await gate.reached.wait()
+        gate.opened.set()
+        await gate.reads.get()  # it has looked again behind its subscription
+        assert not waiting.done()
+        await do(store, transitions.pay(JOB, "mine"))
+        status = await waiting
+    assert status is not None
+    assert (status.state, status.owes) == (State.FAILURE, False)
