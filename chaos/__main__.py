@@ -8,12 +8,11 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiormq import spec
 from rich.console import Console
-from rich.table import Table
 
 from tests.brokers.trees import SUITES
 from warrener import JobStatus, Warrener
@@ -29,8 +28,10 @@ from .faults import Faults
 from .moments import Moments
 from .plan import make_plan
 from .pulses import Pulses, Ticks
+from .report import show
 from .stage import OWN, QUEUES, Stage, standing
 from .verdict import Evidence, Letter, Verdict, judge
+from .weaving import ENDED, Flow, Flows, started_by
 
 QUIET = 240.0
 """Seconds after the last fault within which everything must have ended."""
@@ -74,6 +75,7 @@ class Run:
         )
         self._app: Warrener
         self._began = time.time() - 60
+        self._looks = Flows(lambda: self._app)
 
     def _say(self, text: str) -> None:
         console.print(f"{time.monotonic() - self._start:6.1f} s  {text}", markup=False)
@@ -87,9 +89,12 @@ class Run:
         submitting = self._stage.loop.start(self._crowd.submit(app))
         self._disturb()
         self._faults.end_all()
+        resumed = self._stage.loop.start(self._faults.resume_all())
         self._say("no more faults; waiting for everything to end")
         self._stage.loop.call(self._crowd.stop)
         submitting.result(60)
+        while not resumed.done():
+            self._until(time.monotonic() + 0.5)
         ticks = self._end_beats()
         calm = self._calm_down()
         evidence = self._stage.loop.run(self._gather(), 120)
@@ -152,7 +157,12 @@ class Run:
         left = {queue: depth for queue, depth in (await self._depths()).items() if depth}
         records = await self._records()
         unfinished = [r for r in records.values() if r is None or not r.is_settled]
-        return left | ({"unfinished": len(unfinished)} if unfinished else {})
+        going = [flow for flow in await self._flows(records) if flow.state not in ENDED]
+        left |= {"unfinished": len(unfinished)} if unfinished else {}
+        return left | ({"workflows": len(going)} if going else {})
+
+    async def _flows(self, records: Mapping[str, JobStatus | None]) -> list[Flow]:
+        return await self._looks.look(self._crowd.flows | started_by(records.values()))
 
     async def _depths(self) -> dict[str, int]:
         names = Names(self._app.settings.namespace)
@@ -175,12 +185,17 @@ class Run:
             (self._stage.folder / "ledger").read_text().splitlines(), self._stage.lives.deaths
         )
         records = await self._records()
-        others = sorted({execution.job_id for execution in executions} - records.keys())
+        flows = await self._flows(records)
+        known = {execution.job_id for execution in executions}
+        known |= {part.job_id for flow in flows for part in flow.parts if part.job_id}
+        others = sorted(known - records.keys())
         records |= zip(others, await self._client.store.statuses(others), strict=True)
         depths = {queue: depth for queue, depth in (await self._depths()).items() if depth}
         letters = [letter for queue in QUEUES for letter in await self._letters(queue)]
         accepted = frozenset(self._crowd.accepted)
-        return Evidence(accepted, records, executions, letters, depths, self._crowd.revoked)
+        crowd = self._crowd
+        told = (crowd.revoked, flows, frozenset(crowd.tried))
+        return Evidence(accepted, records, executions, letters, depths, *told)
 
     @property
     def _client(self) -> Client:
@@ -203,40 +218,10 @@ class Run:
                     Letter(letter.job_id, letter.reason, letter.error.type, letter.error.message)
                 )
 
-    def _kinds(self, evidence: Evidence) -> dict[str, int]:
-        """How many of the accepted jobs were of each task."""
-        known = [evidence.records[job_id] for job_id in evidence.accepted]
-        tasks = (record.task.rpartition(".")[2] for record in known if record and record.task)
-        return dict(Counter(tasks).most_common())
-
     def _report(self, verdict: Verdict, evidence: Evidence, calm: bool) -> int:
-        table = Table(title="What became of it")
-        table.add_column("")
-        table.add_column("count", justify="right")
-        states = Counter(
-            "no record" if record is None else record.state.value
-            for record in evidence.records.values()
-        )
-        rows: dict[str, object] = {
-            "accepted jobs": len(evidence.accepted),
-            **{f"  of them {name}": count for name, count in self._kinds(evidence).items()},
-            "submissions refused": self._crowd.refused,
-            "revoked while they waited": len(self._crowd.revoked),
-            "runs asked to end": self._crowd.asked,
-            "jobs known": len(evidence.records),
-            **{f"  {state}": count for state, count in sorted(states.items())},
-            "runs": len(evidence.executions),
-            "  cut off by the end of their process": sum(e.died for e in evidence.executions),
-            "dead letters": len(evidence.letters),
-            "starts of processes": sum(member.starts for member in self._stage.members),
-            "faults": self._faults.done,
-        }
-        for name, count in rows.items():
-            table.add_row(name, str(count))
-        console.print(table)
-        for what in ("lost", "rerun", "overlapped", "other"):
-            for line in getattr(verdict, what)[:20]:
-                console.print(f"{what}: {line}", markup=False)
+        starts = sum(member.starts for member in self._stage.members)
+        more = {"starts of processes": starts, "faults": self._faults.done}
+        show(console, verdict, evidence, self._crowd, more)
         ok = verdict.ok and calm
         print(
             f"chaos {'ok' if ok else 'failed'}: accepted={len(evidence.accepted)} "

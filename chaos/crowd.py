@@ -15,6 +15,7 @@ from warrener import Warrener, WarrenerError
 
 # Task, weight, and its arguments, drawn anew for each job.
 Draw = Callable[[random.Random], dict[str, Any]]
+REPAIRED = (0, 0, 0, 1)
 MIX: list[tuple[str, int, Draw]] = [
     ("succeed", 60, lambda chance: {"n": chance.randrange(1000)}),
     ("sleep", 10, lambda chance: {"seconds": round(chance.uniform(0, 2), 2)}),
@@ -25,6 +26,12 @@ MIX: list[tuple[str, int, Draw]] = [
     ("die", 2, lambda chance: {"how": chance.choice(["exit", "segfault"])}),
     ("overrun", 1, lambda chance: {}),
     ("fan_out", 3, lambda chance: {"n": chance.randrange(1, 5)}),
+    ("share", 5, lambda chance: {"customer": "c", "seconds": round(chance.uniform(0, 0.3), 2)}),
+    (
+        "weave",
+        3,
+        lambda chance: {"n": chance.randrange(1, 6), "repaired_in": chance.choice(REPAIRED)},
+    ),
 ]
 
 
@@ -34,6 +41,10 @@ class Crowd:
 
     def __init__(self, seed: int, api_url: str, rate: float) -> None:
         self.accepted: set[str] = set()
+        self.tried: set[str] = set()
+        """Workflows that were submitted, whatever was answered."""
+        self.flows: dict[str, int] = {}
+        """Workflows that were accepted, and what each must come to."""
         self.refused = 0
         self.revoked: dict[str, float] = {}
         """When each job was known to be revoked: the answer said that it waited, and will not run."""
@@ -60,11 +71,16 @@ class Crowd:
                 number += 1
                 name, arguments, countdown = self._draw(number)
                 by_http = self._chance.random() < 0.5
-                one = self._by_http(http, f"key-{number}", name, arguments, countdown)
-                if not by_http:
-                    one.close()
-                    one = self._by_python(app, name, arguments, countdown)
-                task = asyncio.create_task(self._counted(one, countdown))
+                if by_http or number <= len(MIX):
+                    one = self._by_http(http, f"key-{number}", name, arguments, countdown)
+                    work = self._counted(one, countdown)
+                elif name.endswith("weave"):
+                    work = self._weave(f"flow-{number}", **arguments)
+                else:
+                    work = self._counted(
+                        self._by_python(app, name, arguments, countdown), countdown
+                    )
+                task = asyncio.create_task(work)
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
                 await asyncio.sleep(self._chance.expovariate(self._rate))
@@ -115,6 +131,21 @@ class Crowd:
         except WarrenerError:
             return None
         return handle.id
+
+    async def _weave(self, flow_id: str, n: int, repaired_in: int) -> None:
+        """As a careful client: the same workflow again until it is accepted, five times at most."""
+        from .tasks import woven  # reads the environment
+
+        self.tried.add(flow_id)
+        for _ in range(5):
+            try:
+                await woven(flow_id, n, repaired_in).send()
+            except WarrenerError:
+                await asyncio.sleep(0.5)
+            else:
+                self.flows[flow_id] = n
+                return
+        self.refused += 1
 
     async def _by_http(
         self,

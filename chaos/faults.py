@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import httpx
 import psutil
 
 from warrener_workers.nodes import RabbitNode, RedisNode
@@ -34,7 +36,7 @@ class Faults:
         self._say = say
         self._chance = random.Random(seed + 1)
         self._begun = ""
-        self._over: list[tuple[float, str, Callable[[], None]]] = []
+        self._over: list[tuple[float, str, Callable[[], object]]] = []
         self._stopped: set[str] = set()
         self._commands: list[subprocess.Popen[bytes]] = []
         self.done = 0
@@ -55,6 +57,8 @@ class Faults:
             self._restart(whom, fault.seconds)
         elif kind == "alarm":
             self._alarm(fault.seconds)
+        elif kind == "pause":
+            self._pause(fault.seconds)
         elif kind == "revoke":
             self._revoke()
         else:
@@ -136,7 +140,25 @@ class Faults:
             )
         self._commands.append(process)
 
-    def _later(self, seconds: float, end: Callable[[], None]) -> None:
+    def _pause(self, seconds: float) -> None:
+        """Over HTTP, by somebody who does not wait for the answer, nor for his own resumption of it."""
+        queue = self._chance.choice(QUEUES)
+        self._stage.loop.start(self._ask(queue, "pause"))
+        self._later(seconds, lambda: self._stage.loop.start(self._ask(queue, "resume")))
+
+    async def _ask(self, queue: str, wish: str) -> bool:
+        async with httpx.AsyncClient(base_url=self._stage.api_url, timeout=30) as http:
+            with suppress(httpx.HTTPError):
+                return (await http.post(f"/queues/{queue}/{wish}")).is_success
+        return False
+
+    async def resume_all(self) -> None:
+        """End every pause, as often as it takes."""
+        for queue in QUEUES:
+            while not await self._ask(queue, "resume"):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+
+    def _later(self, seconds: float, end: Callable[[], object]) -> None:
         self._over.append((time.monotonic() + seconds, self._begun, end))
 
     def tick(self) -> None:
@@ -151,7 +173,7 @@ class Faults:
         over, self._over = self._over, []
         self._end(over)
 
-    def _end(self, over: list[tuple[float, str, Callable[[], None]]]) -> None:
+    def _end(self, over: list[tuple[float, str, Callable[[], object]]]) -> None:
         for _, name, end in over:
             end()
             self._say(f"{name} is over")

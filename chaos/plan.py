@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "replay": (7, 0, 0),
     "purge": (1, 0, 0),
     "revoke": (5, 0, 0),
+    "pause queue": (3, 0.5, 6),
     "kill beat": (4, 0, 0),
     "stop beat": (4, 1, 9),
 }

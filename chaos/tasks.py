@@ -10,10 +10,12 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
-from warrener import Job, Retry, Warrener, every
+from warrener import Chain, Job, Limits, Retry, Warrener, chain, chord, every, group
 
 from . import ledger
+from .verdict import AT_ONCE
 
 ME = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
 """This process, by a name that is never used again."""
@@ -118,6 +120,60 @@ def overrun(job: Job[None]) -> None:
     """Longer than its time limit, always."""
     with noted(job):
         time.sleep(30)
+
+
+@app.task(queue="slow", retry=QUICKLY, limits=Limits(key="customer", max_per_key=AT_ONCE))
+async def share(job: Job[None], customer: str, seconds: float) -> float:
+    """Never more than AT_ONCE of a customer at once."""
+    with noted(job):
+        await asyncio.sleep(seconds)
+        return seconds
+
+
+@app.task(queue="heavy", retry=QUICKLY)
+async def gather(job: Job[None], found: list[int]) -> int:
+    """The body of a chord: with a list that lacks something it never succeeds."""
+    with noted(job):
+        if found != list(range(len(found))):
+            raise AssertionError(f"the members gave {found}")
+        return len(found)
+
+
+@app.task(queue="quick", retry=QUICKLY)
+async def total(job: Job[None], found: list[int]) -> int:
+    """The last step of a workflow."""
+    with noted(job):
+        return found[0]
+
+
+@app.task(retry=QUICKLY)
+async def tell_success(job: Job[None], result: int) -> int:
+    """Called once for each workflow that succeeds."""
+    with noted(job):
+        return result
+
+
+@app.task(retry=QUICKLY)
+async def tell_failure(job: Job[None], causes: list[dict[str, Any]]) -> int:
+    """Called once for each that fails."""
+    with noted(job):
+        return len(causes)
+
+
+def woven(flow_id: str, n: int, repaired_in: int) -> Chain[Any, Any]:
+    """A workflow that comes to `n`, once one of its parts has been replayed so often."""
+    members = chord([succeed.s(number) for number in range(n)], gather.s())
+    shaky = chain(stumble.s(), fail.si(repaired_in))
+    whole = chain(group(members, shaky), total.s())
+    return whole.options(id=flow_id, on_success=tell_success.s(), on_error=tell_failure.s())
+
+
+@app.task(queue="slow", retry=QUICKLY)
+async def weave(job: Job[None], n: int, repaired_in: int) -> int:
+    """Submits a workflow, under an id that a second run repeats."""
+    with noted(job):
+        await woven(f"{job.id}.flow", n, repaired_in).send()
+        return n
 
 
 @app.task(queue="slow", retry=QUICKLY)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warrener import JobStatus, State
 
 from .ledger import Execution
+from .weaving import Flow, judge_flows, strangers
 
+SHARED, AT_ONCE = "chaos.tasks.share", 2
+"""The task whose jobs share a concurrency key, and how many of them may run at once."""
 SEEN_LATE = 0.25
 """Seconds by which the end of a process may be seen late: a run that took its place within them did not
 overlap with it."""
@@ -37,6 +40,10 @@ class Evidence:
     """Messages left in every queue but the dead ones."""
     revoked: Mapping[str, float] = field(default_factory=dict)
     """The Unix time by which each of these was revoked while it waited."""
+    flows: Sequence[Flow] = ()
+    """Workflows that were accepted."""
+    tried: frozenset[str] = frozenset()
+    """Those that may have been."""
 
 
 @dataclass(slots=True)
@@ -73,6 +80,15 @@ def judge(evidence: Evidence) -> Verdict:
         if (revoked := evidence.revoked.get(job_id)) is not None:
             verdict.rerun += _ran_though_revoked(record, revoked, by_job[job_id])
         verdict.overlapped += _overlaps(job_id, by_job[job_id])
+    runs = Counter(execution.job_id for execution in evidence.executions)
+    lost, other = judge_flows(evidence.flows, evidence.records, runs, frozenset(dead))
+    verdict.lost += lost
+    verdict.other += [*other, *strangers(evidence.tried, evidence.records)]
+    verdict.other += _too_many(
+        run
+        for run in evidence.executions
+        if (record := evidence.records.get(run.job_id)) and record.task == SHARED
+    )
     verdict.other += _unreadable(evidence.letters)
     verdict.other += [f"{count} message(s) left in {q}" for q, count in evidence.depths.items()]
     return verdict
@@ -114,6 +130,18 @@ def _overlaps(job_id: str, executions: Iterable[Execution]) -> list[str]:
                     f"ended in {other.who}"
                 )
         earlier.append(execution)
+    return found
+
+
+def _too_many(executions: Iterable[Execution]) -> list[str]:
+    """Where more than AT_ONCE of these ran at once."""
+    found = []
+    ends: list[float] = []
+    for execution in sorted(executions, key=lambda e: e.began):
+        ends = [end for end in ends if end > execution.began]
+        ends.append(execution.ended - (SEEN_LATE if execution.died else 0.0))
+        if len(ends) > AT_ONCE:
+            found.append(f"{execution.job_id}: began beside {len(ends) - 1} others of its key")
     return found
 
 

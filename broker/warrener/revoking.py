@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import transitions
 from .errors import JobEnded, JobNotFound, StoreUnavailable
 from .ids import is_job_id
+from .presence import PresenceBoard
 from .settings import Settings
 from .store import Store
 
@@ -12,13 +15,20 @@ from .store import Store
 async def ask_revoke(
     store: Store, settings: Settings, job_id: str, now: float, reason: str, *, terminate: bool
 ) -> bool:
-    """Revoke a job that waits; False for one that runs, which is asked to end. Raises JobNotFound,
-    JobEnded, StoreUnavailable."""
+    """Revoke a job that waits; False for one that runs, which is asked to end. With `terminate`, one
+    whose worker is gone ends here: no message may be left that would tell another worker. Raises
+    JobNotFound, JobEnded, StoreUnavailable."""
     if not is_job_id(job_id):
         raise JobNotFound(job_id=job_id)
-    ttl = settings.dedupe_ttl
-    move = transitions.ask_revoke(job_id, now, reason, ttl, terminate=terminate)
-    [[answer, *more]] = await store.apply([move])
+    ask = partial(
+        transitions.ask_revoke, job_id, now, reason, settings.dedupe_ttl, terminate=terminate
+    )
+    [[answer, *more]] = await store.apply([ask()])
+    if answer == b"asked" and terminate:
+        owner, token = (part.decode() for part in more)
+        # Should it live all the same, its result is refused, as after any revocation.
+        if await PresenceBoard(settings, store).of(owner) is None:
+            [[answer, *more]] = await store.apply([ask(abandoned=token)])
     match answer:
         case b"revoked":
             return True

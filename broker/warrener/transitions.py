@@ -212,12 +212,13 @@ def revoke(
 
 
 def ask_revoke(
-    job_id: str, now: float, reason: str, record_ttl: float, *, terminate: bool
+    job_id: str, now: float, reason: str, record_ttl: float, *, terminate: bool, abandoned: str = ""
 ) -> Transition:
     """Whatever attempt of the job waits shall not run; one that runs is asked to end, or its process is
-    killed. Answers unknown, revoked, asked, or ended and the state."""
+    killed, and an abandoned claim ends here. Answers unknown; revoked; asked, owner and token; or ended and
+    the state."""
     how = "terminate" if terminate else "cancel"
-    arguments = (now, reason, max(1, round(record_ttl)), how)
+    arguments = (now, reason, max(1, round(record_ttl)), how, abandoned)
     return Transition("ask_revoke", job_id, arguments, announces=True)
 
 

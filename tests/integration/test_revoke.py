@@ -83,7 +83,8 @@ async def test_a_running_coroutine_is_cancelled_and_can_tidy_up(yard: Yard, told
         else:
             ttl = yard.app.settings.dedupe_ttl
             move = transitions.ask_revoke(job.id, 1.0, "enough", ttl, terminate=False)
-            assert await yard.client.store.apply([move]) == [[b"asked"]]
+            [[answer, *_]] = await yard.client.store.apply([move])
+            assert answer == b"asked"
         [status] = await yard.ended(job)
         assert_revoked(status, "enough")
         assert [attempt["type"] for attempt in status.attempts] == [
@@ -147,6 +148,22 @@ async def test_a_request_outlives_the_worker_that_was_asked(yard: Yard) -> None:
         assert_revoked((await yard.ended(job))[0])
         await until_true(lambda: _empty(yard), "an empty queue")
     assert yard.events("no") == ["start no"]
+
+
+async def test_the_run_of_a_worker_that_is_gone_ends_though_its_queue_is_gone_too(
+    yard: Yard,
+) -> None:
+    async with yard.worker() as worker:
+        job = await tasks.wait.send("a", "gate")
+        await yard.noted("start a")
+        worker.kill()
+        await worker.ended()
+    async with yard.client.publisher.own_channel() as channel:
+        await channel.queue_delete(QUEUE)
+    # Only asked as long as it may be alive, and whoever does not terminate does no more than ask.
+    assert await job.revoke() is False
+    await until_true(lambda: job.revoke(terminate=True, reason="record_lost"), "its end")
+    assert_revoked(await yard.status(job), "record_lost")
 
 
 async def test_a_revoked_job_that_its_stopping_worker_cuts_off_has_ended(yard: Yard) -> None:

@@ -12,7 +12,8 @@ import pytest
 from chaos import ledger
 from chaos.ledger import Execution
 from chaos.pulses import TASK, Ticks
-from chaos.verdict import SEEN_LATE, Evidence, Letter, Verdict, judge
+from chaos.verdict import SEEN_LATE, SHARED, Evidence, Letter, Verdict, judge
+from chaos.weaving import Flow
 from warrener import JobStatus, State
 
 
@@ -175,3 +176,22 @@ def test_a_pulse_that_is_no_ticks_is_found() -> None:
     pulse = replace(record(State.SUCCESS, "x"), task=TASK)
     found = Ticks(frozenset({"a"})).strangers({"a": replace(pulse, id="a"), "x": pulse, "b": None})
     assert found == ["x: a pulse that is no tick"]
+
+
+def test_of_one_key_no_more_than_two_run_at_once() -> None:
+    records = {name: replace(record(State.SUCCESS, name), task=SHARED) for name in "abc"}
+    runs = [
+        run(job_id=name, began=began, ended=began + 10)
+        for name, began in zip("abc", (0.0, 4.0, 10.0), strict=True)
+    ]
+    usual: dict[str, Any] = {"accepted": frozenset("abc"), "records": records}
+    assert verdict(**usual, executions=runs).ok
+    early = [*runs[:2], replace(runs[2], began=9.9)]
+    assert verdict(**usual, executions=early).other == ["c: began beside 2 others of its key"]
+    # One that was cut off by the end of its process, which is seen late.
+    cut = [replace(runs[0], died=True), *early[1:]]
+    assert verdict(**usual, executions=cut).ok
+
+
+def test_a_workflow_that_is_lost_is_said() -> None:
+    assert verdict(flows=[Flow("f", 1, "STARTED")]).lost == ["workflow f: STARTED"]

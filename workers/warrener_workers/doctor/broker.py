@@ -111,7 +111,7 @@ def orphans(facts: BrokerFacts, unfinished: Mapping[str, int]) -> list[Finding]:
             f"{unfinished[queue]} unfinished job(s) of the queue {queue}, which does not exist",
             "if it was deleted, so were the jobs that waited in it; delayed ones end as undelivered",
             "Declare it (start its worker), send the jobs that do not end again, under new ids, and end "
-            "the records of the old ones: `warrener revoke ID --reason record_lost`.",
+            "the records of the old ones: `warrener revoke ID --terminate --reason record_lost`.",
         )
         for queue in sorted(facts.gone)
     ]
