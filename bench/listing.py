@@ -22,9 +22,10 @@ from warrener.ids import new_id
 from warrener.listing import Listing, Wanted
 from warrener.lists import Lists
 from warrener.messages import Message
+from warrener.redis_connections import open_client
 from warrener.reindexing import Reindexer
 from warrener.settings import Settings
-from warrener.store import Store, open_client
+from warrener.store import Store
 from warrener.transitions import Failing, Runner, Transition
 from warrener_workers.nodes import private_redis
 

@@ -27,9 +27,10 @@ from .lists import Lists
 from .messages import Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
+from .redis_connections import open_client
 from .revoking import ask_revoke
 from .settings import Settings
-from .store import Call, Store, log, open_client
+from .store import Call, Store, log
 from .uniqueness import UniqueJobs
 from .waiting import Waiter
 

@@ -13,8 +13,6 @@ from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from .batches import apart, batched, for_many, many
@@ -27,7 +25,6 @@ from .transitions import Reply, Transition
 log = logging.getLogger(__name__)
 
 Client = redis.asyncio.Redis
-CONNECTIONS = 16
 
 
 def _read_scripts() -> dict[str, str]:
@@ -58,23 +55,6 @@ _HASHES = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in _SCRI
 
 _SPOILT = re.compile(r"WRONGTYPE |(ERR )?user_script:\d+: ")
 """In an error that comes of one record alone: no hash, or with fields that no script wrote."""
-
-
-def open_client(settings: Settings) -> Client:
-    """A client for the store; it connects at its first command. Commands here may be repeated, since
-    every script answers the same to the same token."""
-    # Few connections, shared: one for each concurrent call would be refused by the server long before
-    # it made anything faster.
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        settings.redis_url.get_secret_value(),
-        max_connections=CONNECTIONS,
-        timeout=settings.connect_timeout,
-        socket_connect_timeout=settings.connect_timeout,
-        socket_timeout=settings.connect_timeout,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-        health_check_interval=30,
-    )
-    return redis.asyncio.Redis.from_pool(pool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from warrener import Settings, StoreUnavailable
-from warrener.store import Keys, Store, open_client
+from warrener.redis_connections import open_client
+from warrener.store import Keys, Store
 
 from .blocks import text
 

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from tests.unit.test_store_machine import OneJob
 from warrener import Settings
-from warrener.store import Store, open_client
+from warrener.redis_connections import open_client
+from warrener.store import Store
 
 
 @pytest.mark.timeout(240)

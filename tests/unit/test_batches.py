@@ -12,8 +12,9 @@ import pytest_asyncio
 from warrener import transitions
 from warrener.batches import AT_ONCE, batched
 from warrener.messages import Message
+from warrener.redis_connections import open_client
 from warrener.settings import Settings
-from warrener.store import Call, Store, open_client
+from warrener.store import Call, Store
 from warrener.transitions import Runner
 from warrener_workers.nodes import private_redis
 

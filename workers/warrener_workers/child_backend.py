@@ -15,9 +15,10 @@ from warrener.catalogue import Catalogue
 from warrener.client import Submission
 from warrener.errors import WaitInsideJob, WarrenerError
 from warrener.records import JobStatus
+from warrener.redis_connections import open_client
 from warrener.revoking import ask_revoke
 from warrener.settings import Settings
-from warrener.store import Call, Store, open_client
+from warrener.store import Call, Store
 from warrener.transitions import Reply, Transition
 
 from .frames import Frame, FrameLink, Kind

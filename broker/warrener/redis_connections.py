@@ -1,0 +1,59 @@
+"""Connections to Redis whose users can be cancelled on any Python."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from .settings import Settings
+
+CONNECTIONS = 16
+
+
+def open_client(settings: Settings) -> redis.asyncio.Redis:
+    """A client for the store; it connects at its first command. Commands here may be repeated, since
+    every script answers the same to the same token."""
+    # Few connections, shared: one for each concurrent call would be refused by the server long before
+    # it made anything faster.
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.redis_url.get_secret_value(),
+        max_connections=CONNECTIONS,
+        timeout=settings.connect_timeout,
+        socket_connect_timeout=settings.connect_timeout,
+        socket_timeout=settings.connect_timeout,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+        health_check_interval=30,
+    )
+    pool.connection_class = cancellable(pool.connection_class)
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+def cancellable(connection: type[AbstractConnection]) -> type[AbstractConnection]:
+    """This class of connections, for TCP, TLS or a socket's path, with writes that never swallow a
+    cancellation.
+
+    redis-py writes within asyncio.wait_for(), which up to Python 3.11 loses a cancellation that comes
+    in the turn of the loop in which the write ends (python/cpython#86296). Who then waits for the
+    cancelled task waits for ever.
+    """
+
+    class Cancellable(connection):  # type: ignore[misc, valid-type]
+        async def send_packed_command(
+            self, command: bytes | str | Iterable[bytes], check_health: bool = True
+        ) -> None:
+            task = asyncio.current_task()
+            before = task.cancelling() if task else 0
+            try:
+                await super().send_packed_command(command, check_health=check_health)
+            finally:
+                if task and task.cancelling() > before:
+                    # The answer would be taken for that of the next command.
+                    await self.disconnect(nowait=True)
+                    raise asyncio.CancelledError
+
+    return Cancellable
