@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from warrener import JobStatus, State
 from warrener.listing import LONGEST_PAGE, Page, Wanted
 
-from .schemas import time_view
+from .schemas import facts_of
 
 
 class JobQuery(BaseModel):
@@ -54,20 +54,8 @@ class ListedJob(BaseModel):
         """The line of a record."""
         error = status.error
         return cls(
-            id=status.id,
-            task=status.task,
-            queue=status.queue,
-            state=status.state.value,
-            attempt=status.attempt,
-            replays=status.replays,
-            created=time_view(status.created),
-            due=time_view(status.due),
-            started=time_view(status.started),
-            finished=time_view(status.finished),
-            worker=status.worker,
+            **facts_of(status),
             error=f"{error.type}: {error.message}"[:500] if error else None,
-            progress=status.progress,
-            reason=status.reason,
         )
 
 

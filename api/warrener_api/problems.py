@@ -41,6 +41,7 @@ from warrener import (
     TopologyMismatch,
     UnknownTask,
     WarrenerError,
+    WorkerNotFound,
     WorkflowEnded,
     WorkflowNotFound,
 )
@@ -61,6 +62,7 @@ STATUSES: list[tuple[type[WarrenerError], int]] = [
     (PayloadTooLarge, 413),
     (JobNotFound, 404),
     (WorkflowNotFound, 404),
+    (WorkerNotFound, 404),
     (DeadLetterNotFound, 404),
     (ScheduleNotFound, 404),
     (ScheduleExists, 409),

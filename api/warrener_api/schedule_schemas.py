@@ -101,11 +101,19 @@ class ScheduleView(BaseModel):
         return cls.model_validate({**facts, **times})
 
 
+class UnreadableView(BaseModel):
+    """A schedule that no beat submits, since it cannot be read. It can be changed and removed."""
+
+    name: str
+    reason: str
+
+
 class ScheduleList(BaseModel):
     """All schedules. While no beat leads, `leader` is null, and nothing is submitted."""
 
     leader: str | None
     schedules: list[ScheduleView]
+    unreadable: list[UnreadableView]
 
 
 class FiredView(BaseModel):

@@ -50,6 +50,25 @@ class ErrorView(BaseModel):
     """Where in the user's own code it was raised, as module.function:line; or empty."""
 
 
+def facts_of(status: JobStatus) -> dict[str, Any]:
+    """What every view of a record shows."""
+    return {
+        "id": status.id,
+        "task": status.task,
+        "queue": status.queue,
+        "state": status.state.value,
+        "attempt": status.attempt,
+        "replays": status.replays,
+        "created": time_view(status.created),
+        "due": time_view(status.due),
+        "started": time_view(status.started),
+        "finished": time_view(status.finished),
+        "worker": status.worker,
+        "progress": status.progress,
+        "reason": status.reason,
+    }
+
+
 class JobView(BaseModel):
     """A job as recorded."""
 
@@ -80,31 +99,22 @@ class JobView(BaseModel):
         """The view of a record."""
         error = status.error
         return cls(
-            id=status.id,
-            task=status.task,
-            queue=status.queue,
-            state=status.state.value,
-            attempt=status.attempt,
-            replays=status.replays,
-            created=time_view(status.created),
-            due=time_view(status.due),
-            started=time_view(status.started),
-            finished=time_view(status.finished),
-            worker=status.worker,
+            **facts_of(status),
             losses=status.losses,
             result=status.result,
             result_expired=status.result_expired,
             error=error_view(error) if error else None,
             attempts=status.attempts,
-            progress=status.progress,
-            reason=status.reason,
             recovered=status.recovered,
             waits_for=status.waits_for,
         )
 
 
 class QueueView(BaseModel):
-    """A work queue. `in_flight` is told where it has limits."""
+    """A work queue. `in_flight` is told where it has limits. `unacked` are jobs that its workers held on
+    their last beat, `delayed` those that wait for their time or next attempt; `oldest` is for how many
+    seconds the job whose turn it is has waited, where that is known. Per second, over the last minute or
+    two: jobs `submitted`, runs `ended`."""
 
     name: str
     ready: int
@@ -114,6 +124,11 @@ class QueueView(BaseModel):
     rate: str | None = None
     max_in_flight: int | None = None
     in_flight: int | None = None
+    unacked: int = 0
+    delayed: int = 0
+    oldest: float | None = None
+    submitted: float = 0.0
+    ended: float = 0.0
 
 
 class LimitRequest(BaseModel):

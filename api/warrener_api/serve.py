@@ -8,7 +8,7 @@ import os
 from fastapi import FastAPI
 
 from warrener import AppImportError
-from warrener.app import load_app
+from warrener.loading import load_app
 
 from .app import create_app
 from .ending import notice

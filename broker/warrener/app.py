@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .calls import encode_unchecked
 from .canvas import Workflow
-from .client import Backend, Client, Submission
+from .client import Client
 from .decorator import TaskDecorator
+from .drafting import drafted
 from .errors import (
-    AppImportError,
     DuplicateTask,
     PartlySubmitted,
     ScheduleError,
@@ -24,14 +21,14 @@ from .errors import (
 )
 from .handles import JobHandle
 from .ids import check_task_name
-from .imports import import_module
-from .keying import concurrency_key, uniqueness
+from .imports import import_module, name_of_module
 from .middleware import Middleware, RunCall, compose
 from .schedules import Definition, Missed, Overlap
 from .scheduling import Scheduled, call_of, check, definition_of
 from .settings import Settings, read_settings
+from .submissions import Backend, Submission
 from .sync import Portal
-from .tasks import Options, Signature, Task, TaskSettings
+from .tasks import Signature, Task, TaskSettings
 from .timing import Timing
 from .topology import check_queue_name
 from .workflow_handles import WorkflowHandle
@@ -85,7 +82,7 @@ class Warrener:
     def _declare(self, function: Callable[..., Any], settings: TaskSettings) -> Task[..., Any]:
         name = settings.name
         if name is None:
-            name = f"{_module_name(function)}.{function.__qualname__}"
+            name = f"{name_of_module(function)}.{function.__qualname__}"
         if check_task_name(name) in self._tasks:
             raise DuplicateTask(task=name)
         if settings.queue is not None:
@@ -225,28 +222,8 @@ class Warrener:
 
     async def draft(self, signature: Signature[Any]) -> Submission:
         """The call as a job to submit. Raises UnknownTask, and what Task.send raises for arguments."""
-        options: Options = signature.chosen
         task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
-        queue = await self.queue_for(signature)
-        arguments = signature.kwargs
-        if task is not None:
-            call = task.schema.bind(signature.args, signature.kwargs)
-            body, arguments = task.schema.encode(call), call.arguments
-        else:
-            body = encode_unchecked(signature.args, signature.kwargs, signature.task)
-        return Submission(
-            signature.task,
-            queue,
-            body,
-            countdown=float(options.countdown or 0),
-            eta=None if options.eta is None else options.eta.timestamp(),
-            job_id=options.id,
-            key=options.idempotency_key,
-            concurrency_key=concurrency_key(task, options, arguments),
-            priority=_priority(task, options),
-            **uniqueness(task, arguments),
-            **_expiry(options),
-        )
+        return drafted(signature, task, await self.queue_for(signature))
 
     async def queue_for(self, signature: Signature[Any]) -> str:
         """The queue of a call. Raises UnknownTask."""
@@ -312,44 +289,3 @@ class Warrener:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _priority(task: Task[..., Any] | None, options: Options) -> int | None:
-    if options.priority is not None or task is None:
-        return options.priority
-    return task.settings.priority
-
-
-def _expiry(options: Options) -> dict[str, Any]:
-    expires = options.expires
-    if isinstance(expires, datetime):
-        return {"expires_at": expires.timestamp()}
-    return {} if expires is None else {"expires": float(expires)}
-
-
-def _module_name(function: Callable[..., Any]) -> str:
-    """The module's importable name, also for a file that runs as a script."""
-    if function.__module__ != "__main__":
-        return function.__module__
-    main = sys.modules["__main__"]
-    if spec := getattr(main, "__spec__", None):
-        return str(spec.name.removesuffix(".__main__"))
-    file = getattr(main, "__file__", None) or "__main__.py"
-    return str(file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py"))
-
-
-def load_app(path: str) -> Warrener:
-    """Import an app given as module:attribute, also from the current folder. Raises AppImportError."""
-    module_name, _, attribute = path.partition(":")
-    if not module_name or not attribute:
-        raise AppImportError(path=path, reason="it is not of the form module:attribute")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    module = import_module(module_name, path)
-    try:
-        app = getattr(module, attribute)
-    except AttributeError as error:
-        raise AppImportError(path=path, reason=error) from error
-    if not isinstance(app, Warrener):
-        raise AppImportError(path=path, reason=f"it is a {type(app).__name__}, not a Warrener")
-    return app

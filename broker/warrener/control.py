@@ -4,11 +4,13 @@ that one may be missed. JSON; of a message that it does not understand, a worker
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
 LOOK = "look_for_revoked"
 LOOK_AT_QUEUES = "look_at_queues"
+PING = "ping"
 
 
 def look_for_revoked(job_ids: Sequence[str]) -> bytes:
@@ -21,20 +23,31 @@ def look_at_queues(queues: Sequence[str]) -> bytes:
     return orjson.dumps({LOOK_AT_QUEUES: list(queues)})
 
 
+def ping(token: str) -> bytes:
+    """Whoever hears it says so, under this token."""
+    return orjson.dumps({PING: token})
+
+
 def is_about_queues(text: bytes) -> bool:
     """True if something was set for queues."""
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(found, dict) and LOOK_AT_QUEUES in found
+    return LOOK_AT_QUEUES in _facts(text)
+
+
+def token_of_ping(text: bytes) -> str:
+    """The token of a ping; empty of anything else."""
+    token = _facts(text).get(PING)
+    return token if isinstance(token, str) else ""
 
 
 def read(text: bytes) -> list[str]:
     """The jobs to look at; none in a message that is not understood."""
+    ids = _facts(text).get(LOOK)
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
+
+
+def _facts(text: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return []
-    ids = found.get(LOOK) if isinstance(found, dict) else None
-    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from .client import Backend
 from .errors import (
     JobFailed,
     JobNotFound,
@@ -16,6 +15,7 @@ from .errors import (
 )
 from .records import JobStatus
 from .states import State
+from .submissions import Backend
 from .sync import Portal
 
 R = TypeVar("R")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import Any
 
 from .errors import AppImportError, WarrenerError
 
@@ -25,6 +28,17 @@ def import_module(name: str, path: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         raise _explained(error, name, path) from error
+
+
+def name_of_module(function: Callable[..., Any]) -> str:
+    """The module's importable name, also for a file that runs as a script."""
+    if function.__module__ != "__main__":
+        return function.__module__
+    main = sys.modules["__main__"]
+    if spec := getattr(main, "__spec__", None):
+        return str(spec.name.removesuffix(".__main__"))
+    file = getattr(main, "__file__", None) or "__main__.py"
+    return str(file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py"))
 
 
 def _explained(error: BaseException, module: str, path: str) -> AppImportError:

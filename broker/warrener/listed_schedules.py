@@ -8,7 +8,7 @@ from typing import Any
 from .app import Warrener
 from .client import Client
 from .errors import UnknownTask
-from .schedules import Definition, Schedule, ScheduleBook
+from .schedules import Definition, Schedule, ScheduleBook, Unreadable
 from .scheduling import Scheduled, check, definition_of
 from .timing import next_after
 
@@ -53,12 +53,13 @@ class Schedules:
         """Which beat leads; None if none does."""
         return await self._book.leader()
 
-    async def all(self) -> list[ListedSchedule]:
-        """All of them, by name."""
-        return [self._listed(schedule) for schedule in await self._book.all()]
+    async def all(self) -> tuple[list[ListedSchedule], list[Unreadable]]:
+        """All of them, by name, and those that cannot be read."""
+        schedules, unreadable = await self._book.everything()
+        return [self._listed(schedule) for schedule in schedules], unreadable
 
     async def find(self, name: str) -> ListedSchedule:
-        """One of them. Raises ScheduleNotFound."""
+        """One of them. Raises ScheduleNotFound, and ScheduleError for one that cannot be read."""
         return self._listed(await self._book.find(name))
 
     def _listed(self, schedule: Schedule) -> ListedSchedule:

@@ -148,11 +148,17 @@ class Listing:
         return Page([status for _, status in jobs[:size]], cursor)
 
     async def piece(
-        self, name: Name, way: str, place: Place, wanted: Wanted, ask: int
+        self,
+        name: Name,
+        way: str,
+        place: Place,
+        wanted: Wanted,
+        ask: int,
+        looks: int = AT_ONCE,
     ) -> tuple[list[Scored], Place]:
         """The next members of a list, `up` or `down`, with their scores, and the place after them: START
-        once the list has ended."""
-        arguments = (way, *place, wanted.queue, wanted.task, ask, AT_ONCE)
+        once the list has ended. It looks at so many members at most."""
+        arguments = (way, *place, wanted.queue, wanted.task, ask, looks)
         call = Call("listing/page", (self._lists.key(name),), arguments)
         [[score, member, *found]] = await self._store.call([call])
         texts = [text.decode() for text in found]

@@ -32,6 +32,9 @@ LONGEST_KEY = 128
 PART = re.compile(r"([A-Za-z0-9._:~-]{1,128})/([0-9]{1,9})/([0-9]{1,9})")
 """A part of a workflow: its id, the number of the node, the round."""
 
+NO_ARGUMENTS = b'{"args":[],"kwargs":{}}'
+"""The body of a workflow's messages: arguments are with the plan."""
+
 Headers = dict[str, Any]
 
 

@@ -13,6 +13,8 @@ from .fields import known
 from .settings import Settings
 from .store import Store
 
+_ANSWERED = 60
+"""Seconds for which the answers to a ping are kept."""
 _ASKED = 86_400
 """Seconds for which a worker that cannot be reached is still asked to stop."""
 
@@ -34,9 +36,24 @@ class Presence:
     seen: float
     busy: int = 0
     running: list[dict[str, Any]] = field(default_factory=list)
-    """Jobs whose claims are older than one beat: id, task, queue, attempt, token, started."""
+    """Jobs whose claims are older than one beat: id, task, queue, attempt, token, started, and whether a
+    process has `begun` them."""
     claiming: list[str] = field(default_factory=list)
     """Tokens of claims as old whose answer has not come yet."""
+    held: dict[str, int] = field(default_factory=dict)
+    """Jobs that it has claimed and not settled, by queue."""
+    memory: int = 0
+    """Bytes that its processes hold; 0 where nobody says."""
+
+    @property
+    def begun(self) -> list[dict[str, Any]]:
+        """Those of `running` that a process has begun."""
+        return [job for job in self.running if job.get("begun", True)]
+
+    @property
+    def reserved(self) -> list[dict[str, Any]]:
+        """Those that wait for a place in one."""
+        return [job for job in self.running if not job.get("begun", True)]
 
     def holds(self, token: str) -> bool:
         """True if this claim is among those listed."""
@@ -102,6 +119,23 @@ class PresenceBoard:
         async with self._store.reachable():
             await self._store.client.set(self._stop(found.owner), b"1", ex=_ASKED)
         return found
+
+    def _pong(self, token: str) -> str:
+        return f"{self._prefix}:pong:{token}"
+
+    async def answer(self, token: str, owner: str) -> None:
+        """Say that this worker has heard a ping."""
+        async with self._store.reachable():
+            pipeline = self._store.client.pipeline(transaction=False)
+            pipeline.rpush(self._pong(token), owner)
+            pipeline.expire(self._pong(token), _ANSWERED)
+            await pipeline.execute()
+
+    async def answered(self, token: str) -> list[str]:
+        """Who has."""
+        async with self._store.reachable():
+            found: Any = await self._store.client.lrange(self._pong(token), 0, -1)
+        return [owner.decode() for owner in found]
 
     async def leave(self, presence: Presence) -> None:
         """Say that this worker has ended."""

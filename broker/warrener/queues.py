@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from aiormq.abc import DeliveredMessage
 
 from . import control, topology, transitions
+from .backlog import Backlogs
 from .client import Client
 from .errors import BrokerRefusedLogin, BrokerUnavailable, QueueNotFound
 from .flow import Flow
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class QueueState:
     """One work queue: messages that are ready, consumers, letters in its dead queue, what operators have
-    set for it, and how many jobs have a place, where places are limited."""
+    set for it, how many jobs have a place, where places are limited, and the rest as Backlog says."""
 
     name: str
     ready: int
@@ -32,6 +33,11 @@ class QueueState:
     rate: str | None = None
     max_in_flight: int | None = None
     in_flight: int | None = None
+    unacked: int = 0
+    delayed: int = 0
+    oldest: float | None = None
+    submitted: float = 0.0
+    ended: float = 0.0
 
 
 @dataclass(slots=True)
@@ -54,10 +60,12 @@ class Queues:
         self._client = client
         self._names = topology.Names(client.settings.namespace)
         self._flow = Flow(client.settings, client.store)
+        self._backlogs = Backlogs(client.settings, client.store)
 
     async def state(self, queue: str) -> QueueState:
         """One queue. Raises QueueNotFound, QueueNameError, BrokerUnavailable, StoreUnavailable."""
-        return await self._state(queue, await self._flow.rules())
+        [state] = await self._with_backlogs([await self._state(queue, await self._flow.rules())])
+        return state
 
     async def _state(self, queue: str, rules: Mapping[str, QueueRules]) -> QueueState:
         topology.check_queue_name(queue, self._client.settings.namespace)
@@ -86,7 +94,12 @@ class Queues:
                 states.append(await self._state(queue, rules))
             except QueueNotFound:
                 continue
-        return states
+        return await self._with_backlogs(states)
+
+    async def _with_backlogs(self, states: list[QueueState]) -> list[QueueState]:
+        ready = {state.name: state.ready for state in states}
+        found = await self._backlogs.of(ready, self._client.clock())
+        return [replace(state, **asdict(found[state.name])) for state in states]
 
     async def pause(self, queue: str) -> QueueState:
         """Let no job of a queue begin, on any worker; what runs goes on. Raises as state()."""
@@ -103,7 +116,7 @@ class Queues:
         return await self._set(queue, rate=rate, max_in_flight=max_in_flight)
 
     async def _set(self, queue: str, **wanted: str | int | None) -> QueueState:
-        await self.state(queue)
+        await self._state(queue, {})  # only of one that exists
         await self._flow.set(queue, **wanted)
         try:
             await self._client.publisher.tell_workers(control.look_at_queues([queue]))

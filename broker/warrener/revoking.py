@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from . import transitions
@@ -12,10 +13,22 @@ from .settings import Settings
 from .store import Store
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of a request to revoke. `waited`: the job waited, and is revoked; else it runs, and is
+    asked to end. `workflow` names the part of a workflow that has ended by this, and that workers must
+    hear of: its own message may come years later, or never."""
+
+    waited: bool
+    task: str = ""
+    queue: str = ""
+    workflow: str = ""
+
+
 async def ask_revoke(
     store: Store, settings: Settings, job_id: str, now: float, reason: str, *, terminate: bool
-) -> bool:
-    """Revoke a job that waits; False for one that runs, which is asked to end. With `terminate`, one
+) -> Asked:
+    """Revoke a job that waits, or ask one that runs to end. With `terminate`, one
     whose worker is gone ends here: no message may be left that would tell another worker. Raises
     JobNotFound, JobEnded, StoreUnavailable."""
     if not is_job_id(job_id):
@@ -31,9 +44,9 @@ async def ask_revoke(
             [[answer, *more]] = await store.apply([ask(abandoned=token)])
     match answer:
         case b"revoked":
-            return True
+            return Asked(True, *(word.decode() for word in more))
         case b"asked":
-            return False
+            return Asked(False)
         case b"ended":
             raise JobEnded(job_id=job_id, state=more[0].decode())
         case b"unknown":

@@ -19,6 +19,7 @@ from .timing import Timing, timing_of
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 MOST_MISSED = 1000
+HEAL = "Define it anew (`warrener schedules change`), or remove it (`warrener schedules remove`)"
 
 Missed = Literal["skip", "once"] | int
 """What becomes of ticks that beat meets more than a minute late: none runs, the last one runs, or the last
@@ -63,8 +64,14 @@ class Definition:
 @lru_cache(maxsize=4096)
 def _definition(text: bytes) -> Definition:
     # Read once, not at each look of beat.
-    facts = known(Definition, orjson.loads(text))
-    return Definition(**{**facts, "timing": timing_of(facts["timing"])})
+    try:
+        facts = known(Definition, orjson.loads(text))
+        return Definition(**{**facts, "timing": timing_of(facts["timing"])})
+    except ScheduleError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"the store's definition of it is none ({type(error).__name__}: {error})"
+        raise ScheduleError(reason=reason, remedy=HEAL) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,15 @@ class Schedule:
     job_id: str | None
     held: int | None
     """The tick that waits for its predecessor's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A schedule that the store has, and this version or machine cannot read: it asks for a time zone that
+    is not here, say, or was written by a newer one. Beat leaves it out."""
+
+    name: str
+    reason: str
 
 
 def check_policies(missed: object, overlap: object) -> None:
@@ -112,7 +128,11 @@ class ScheduleBook:
         return f"{self._prefix}:schedule:{name}"
 
     async def all(self) -> list[Schedule]:
-        """All schedules, by name; those that cannot be read are left out."""
+        """All schedules that can be read, by name."""
+        return (await self.everything())[0]
+
+    async def everything(self) -> tuple[list[Schedule], list[Unreadable]]:
+        """All schedules, by name, and those that cannot be read."""
         async with self._store.reachable():
             members: Any = await self._store.client.smembers(self._names)
             names = sorted(member.decode() for member in members)
@@ -120,10 +140,18 @@ class ScheduleBook:
             for name in names:
                 pipeline.hgetall(self._key(name))
             records = await pipeline.execute()
-        return [schedule for record in records if (schedule := _read(record)) is not None]
+        schedules, unreadable = [], []
+        for name, record in zip(names, records, strict=True):
+            try:
+                schedule = _read(record)
+            except ScheduleError as error:
+                unreadable.append(Unreadable(name, str(error)))
+            else:
+                schedules += [schedule] if schedule is not None else []
+        return schedules, unreadable
 
     async def find(self, name: str) -> Schedule:
-        """One of them. Raises ScheduleNotFound."""
+        """One of them. Raises ScheduleNotFound, and ScheduleError for one that cannot be read."""
         async with self._store.reachable():
             record: Any = await self._store.client.hgetall(self._key(name))
         schedule = _read(record)
@@ -200,17 +228,23 @@ class ScheduleBook:
 
 
 def _read(record: Mapping[bytes, bytes]) -> Schedule | None:
+    """One record, None if it is empty. Raises ScheduleError."""
     if b"definition" not in record:
         return None
-    return Schedule(
-        definition=Definition.from_json(record[b"definition"]),
-        in_code=record.get(b"source") == b"code",
-        paused=record.get(b"paused") == b"1",
-        last=float(record[b"last"]),
-        fired=_number(record, b"fired"),
-        job_id=record[b"job"].decode() if record.get(b"job") else None,
-        held=_number(record, b"held"),
-    )
+    definition = Definition.from_json(record[b"definition"])
+    try:
+        return Schedule(
+            definition=definition,
+            in_code=record.get(b"source") == b"code",
+            paused=record.get(b"paused") == b"1",
+            last=float(record[b"last"]),
+            fired=_number(record, b"fired"),
+            job_id=record[b"job"].decode() if record.get(b"job") else None,
+            held=_number(record, b"held"),
+        )
+    except (ValueError, KeyError) as error:
+        reason = f"what the store says of it is none ({type(error).__name__}: {error})"
+        raise ScheduleError(reason=reason, remedy=HEAL) from error
 
 
 def _number(record: Mapping[bytes, bytes], name: bytes) -> int | None:

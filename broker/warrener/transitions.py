@@ -91,7 +91,7 @@ def unreserve(job_id: str, fingerprint: str) -> Transition:
 def submit(message: Message, queue: str, fingerprint: str = "") -> Transition:
     """After the confirmed publish."""
     due = "" if message.due is None else message.due
-    facts = (message.task, queue, message.created, due, fingerprint)
+    facts = (message.task, queue, message.created, due, fingerprint, message.workflow)
     return Transition("submit", message.job_id, facts, about=(message, queue))
 
 
@@ -215,8 +215,8 @@ def ask_revoke(
     job_id: str, now: float, reason: str, record_ttl: float, *, terminate: bool, abandoned: str = ""
 ) -> Transition:
     """Whatever attempt of the job waits shall not run; one that runs is asked to end, or its process is
-    killed, and an abandoned claim ends here. Answers unknown; revoked; asked, owner and token; or ended and
-    the state."""
+    killed, and an abandoned claim ends here. Answers unknown; revoked, task, queue and part of a workflow;
+    asked, owner and token; or ended and the state."""
     how = "terminate" if terminate else "cancel"
     arguments = (now, reason, max(1, round(record_ttl)), how, abandoned)
     return Transition("ask_revoke", job_id, arguments, announces=True)

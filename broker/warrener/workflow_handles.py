@@ -55,7 +55,7 @@ class WorkflowReader(Protocol):
     async def result(self, flow_id: str, timeout: float | None) -> Any:
         """What it came to, as JSON values."""
 
-    async def revoke(self, flow_id: str) -> None:
+    async def revoke(self, flow_id: str, *, terminate: bool) -> None:
         """End it."""
 
 
@@ -89,10 +89,10 @@ class WorkflowHandle(Generic[R_co]):
         result: R_co = self._decode(found) if self._decode else found
         return result
 
-    async def revoke(self) -> None:
-        """End it as a whole: what has not begun never will, what runs is asked to end. Raises
-        WorkflowNotFound, WorkflowEnded, StoreUnavailable."""
-        await self._reader().revoke(self.id)
+    async def revoke(self, *, terminate: bool = False) -> None:
+        """End it as a whole: what has not begun never will, what runs is asked to end, or with `terminate`
+        its process is killed. May be repeated. Raises WorkflowNotFound, WorkflowEnded, StoreUnavailable."""
+        await self._reader().revoke(self.id, terminate=terminate)
 
     def status_sync(self) -> WorkflowStatus:
         """status() for code without an event loop."""
@@ -102,6 +102,6 @@ class WorkflowHandle(Generic[R_co]):
         """result() for code without an event loop."""
         return self._portal.run(lambda: self.result(timeout), "result_sync()")
 
-    def revoke_sync(self) -> None:
+    def revoke_sync(self, *, terminate: bool = False) -> None:
         """revoke() for code without an event loop."""
-        self._portal.run(self.revoke, "revoke_sync()")
+        self._portal.run(lambda: self.revoke(terminate=terminate), "revoke_sync()")

@@ -11,9 +11,9 @@ from typing import Any
 
 from warrener import Warrener, chain, cron, every
 from warrener.api_keys import KeyRing, Role
-from warrener.app import load_app
 from warrener.client import Client
 from warrener.listed_schedules import Schedules
+from warrener.loading import load_app
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.scheduling import Scheduled

@@ -175,6 +175,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "resume_queue",
         "revoke_job",
         "revoke_workflow",
+        "shut_worker_down",
         "submit_batch",
         "submit_job",
         "submit_workflow",

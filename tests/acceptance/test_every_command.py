@@ -23,6 +23,7 @@ from .shop import IDLE
 
 DOC = Path(__file__).parents[2] / "docs" / "errors.md"
 AWAY = 4
+NOBODY = 1
 NOT_FOUND = 5
 PROBLEM = 9
 STARTS = None
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Exits] = {
     "events": Exits((), STARTS, AWAY),
     "inspect active": Exits((), 0, AWAY),
     "inspect registered": Exits((), 0, AWAY),
+    "inspect reserved": Exits((), 0, AWAY),
     "inspect scheduled": Exits((), 0, AWAY),
     "job": Exits(("some-id",), NOT_FOUND, AWAY),
     "jobs list": Exits((), 0, AWAY),
@@ -60,6 +62,7 @@ COMMANDS: dict[str, Exits] = {
     "keys revoke": Exits(("some-id",), NOT_FOUND, AWAY),
     "limit": Exits((IDLE, "--rate", "5/s"), AWAY, AWAY),
     "pause": Exits((IDLE,), AWAY, AWAY),
+    "ping": Exits((), NOBODY, AWAY),
     "purge": Exits((IDLE, "--yes"), AWAY, AWAY),
     "queues": Exits(("--app", APP), AWAY, AWAY),
     "resume": Exits((IDLE,), AWAY, AWAY),

@@ -103,16 +103,21 @@ def _imports(module: str) -> Iterator[str]:
 
 
 JOINED = {
-    ("warrener.publishing", "warrener.store"): "warrener.client",
-    ("warrener_workers.intake", "warrener_workers.child_pool"): "warrener_workers.worker",
+    ("warrener.publishing", "warrener.store"): ["warrener.client"],
+    ("warrener_workers.intake", "warrener_workers.child_pool"): [
+        "warrener_workers.worker",
+        "warrener_workers.parts",
+    ],
 }
-"""Two steps that know nothing of each other, and who goes from the one to the other."""
+"""Two steps that know nothing of each other, and who join them: each knows the one below it."""
 
 
 def _follows(first: str, then: str) -> bool:
     """True if one of the two imports the other, or the one that joins them both."""
     if between := JOINED.get((first, then)):
-        return {first, then} <= set(_imports(between))
+        known = [set(_imports(module)) for module in between]
+        below = all(one in above for one, above in zip(between[1:], known, strict=False))
+        return below and {first, then} <= set().union(*known)
     return then in _imports(first) or first in _imports(then)
 
 

@@ -20,7 +20,7 @@ from examples.scan.models import Analysis, Finding, PageRef, Report, Scan, Summa
 from examples.scan.site import BROKEN, FLAKY, Site
 from examples.scan.tasks import analyse, discover, report
 from warrener import Job, JobError, JobNotFound, JobStatus, RetryLater, State, WarrenerError
-from warrener.client import Submission
+from warrener.submissions import Submission
 
 
 class FakeBackend:

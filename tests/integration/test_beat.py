@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from warrener import Warrener, every
 from warrener.client import Client
 from warrener.schedules import Definition, ScheduleBook, tick_id
 from warrener_workers.beat import LEASE, Beat
+from warrener_workers.nodes import RabbitNode, private_redis
 
 from . import beats
 from .conftest import QUEUE, Yard, until, until_true
@@ -267,6 +269,62 @@ async def test_overlap_is_decided_from_the_record_of_the_tick_before(
         await stand.beat.look()
         assert len(await yard.waiting(QUEUE)) == runs
         assert (await stand.book.find("m")).last == stand.now
+
+
+async def test_one_in_code_stays_paused_whichever_beat_leads(yard: Yard) -> None:
+    """Each beat that begins to lead writes what is in code once more."""
+    async with _Stand(yard) as first, _Stand(yard) as second:
+        for stand in (first, second):
+            task = stand.app.tasks["yard.note"]
+            stand.app.schedule("m", every(minutes=1), task.s())
+        await first.go()
+        first.now = second.now = first.now + 60
+        await first.beat.look()
+        assert len(await yard.waiting(QUEUE)) == 1
+        assert (await first.book.find("m")).in_code
+        await first.book.pause("m", first.now, paused=True)
+        await first.client.store.client.delete(first.book.lease)
+        second.now += 60
+        await second.go()
+        assert (await second.book.find("m")).paused
+        assert len(await yard.waiting(QUEUE)) == 1
+        # Ticks of a pause are not made up for.
+        await second.book.pause("m", second.now, paused=False)
+        await second.beat.look()
+        assert len(await yard.waiting(QUEUE)) == 1
+        second.now += 60
+        await second.beat.look()
+        assert len(await yard.waiting(QUEUE)) == 2
+
+
+async def test_one_that_leaves_the_code_leaves_the_store(yard: Yard) -> None:
+    async with _Stand(yard) as before, _Stand(yard) as after:
+        before.app.schedule("m", every(minutes=1), before.app.tasks["yard.note"].s())
+        await before.go()
+        await before.book.add(Definition("kept", every(hours=1), "yard.note"), before.now)
+        await before.client.store.client.delete(before.book.lease)
+        await after.go()
+        assert [one.definition.name for one in await after.book.all()] == ["kept"]
+
+
+async def test_a_redis_that_restarts_costs_no_tick_and_doubles_none(
+    rabbit: RabbitNode, amqp_url: str, tmp_path: Path
+) -> None:
+    with private_redis(tmp_path / "redis") as node:
+        yard = Yard(rabbit, amqp_url, node.url, tmp_path)
+        async with _a_worker(yard), yard.running("beat", "--app", APP) as beat:
+            await _ticks_on(yard, 1)
+            first = last = await _fired(yard)
+            for _ in range(2):
+                node.kill()
+                await beat.says("nothing is submitted: ")
+                beat.lines.clear()
+                node.start()
+                last = await _ticks_on(yard, 2)
+            await _each_tick_ran_once(yard, first, last)
+            beat.kill(signal.SIGTERM)
+            assert await beat.ended() == 0
+        await yard.app.close()
 
 
 def test_the_app_here_has_one_schedule() -> None:

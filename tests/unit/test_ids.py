@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from warrener import Warrener, ids
-from warrener.client import Submission
 from warrener.errors import IdempotencyKeyError, JobIdError, TaskNameError
+from warrener.submissions import Submission
 
 ALLOWED = "ABCXYZabcxyz0189._:~-"
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=10)

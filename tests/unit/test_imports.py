@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from warrener import AppImportError, ConfigurationError, DuplicateTask, Warrener
-from warrener.app import load_app
 from warrener.imports import users_traceback
+from warrener.loading import load_app
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import AfterValidator
 
 from warrener import Retry, RetryLater
-from warrener.app import load_app
+from warrener.loading import load_app
 from warrener_workers.running import LONGEST_MESSAGE, LONGEST_TRACEBACK
 
 from .running import failed

@@ -131,3 +131,23 @@ def test_a_ticks_job_is_its_own() -> None:
     }
     assert len(ids) == 4
     assert tick_id("a", "s", 1) == tick_id("a", "s", 1)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (b"no JSON", "the store's definition of it is none"),
+        (b'"text"', "the store's definition of it is none"),
+        (b"{}", "the store's definition of it is none"),
+        (b'{"name":"s","timing":{"every":60}}', "the store's definition of it is none"),
+        (b'{"name":"s","task":"t","timing":{"moon":"full"}}', "it does not say when it is due"),
+        (b'{"name":"s","task":"t","timing":{"cron":"0 * * * *","tz":"Mars/Base"}}', "'Mars/Base'"),
+        (
+            b'{"name":"s","task":"t","timing":{"every":60},"overlap":"twice"}',
+            "'twice' is no policy",
+        ),
+    ],
+)
+def test_a_definition_that_cannot_be_read_says_why(text: bytes, said: str) -> None:
+    with pytest.raises(ScheduleError, match=said):
+        Definition.from_json(text)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from warrener import SyncCallOnLoop, Warrener, sync
-from warrener.client import Submission
+from warrener.submissions import Submission
 from warrener.sync import Portal
 
 

@@ -11,10 +11,11 @@ from functools import partial
 
 import orjson
 
-from warrener.client import Client, Submission
+from warrener.client import Client
 from warrener.errors import WarrenerError
 from warrener.settings import Settings
 from warrener.states import State
+from warrener.submissions import Submission
 from warrener.workflows import Carrier, Part, part_of
 from warrener.workflows.carrying import ENDED, Due, due_in
 

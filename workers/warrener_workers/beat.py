@@ -112,7 +112,11 @@ class Beat:
         if self._adopted:
             return
         mine, now = self._app.definitions, self._client.clock()
-        for schedule in await self._book.all():
+        schedules, unreadable = await self._book.everything()
+        for one in unreadable:
+            if one.name not in mine:  # what is in code is written anew
+                log.error("schedule %s is left out: %s", one.name, one.reason)
+        for schedule in schedules:
             name = schedule.definition.name
             if schedule.in_code and name not in mine:
                 await self._book.remove(name, in_code=True)

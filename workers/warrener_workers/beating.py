@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -39,8 +40,9 @@ def first_presence(name: str, queues: Sequence[str], pool: str, slots: int, now:
 
 
 class Beating:
-    """Renews a worker's presence. `give_up` gets the runs that must end because others may take them for
-    abandoned; `asked_to_stop` is called on each beat once somebody wants the worker to stop."""
+    """Renews a worker's presence. `memory` says what its processes hold, in bytes. `give_up` gets the runs
+    that must end because others may take them for abandoned; `asked_to_stop` is called on each beat once
+    somebody wants the worker to stop."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Beating:
         claims: Claims,
         give_up: Callable[[list[Run]], None],
         asked_to_stop: Callable[[], None] = lambda: None,
+        memory: Callable[[], int] = lambda: 0,
     ) -> None:
         self._presence = presence
         self._context = context
@@ -57,6 +60,7 @@ class Beating:
         self._claims = claims
         self._give_up = give_up
         self._asked_to_stop = asked_to_stop
+        self._memory = memory
         self._lapse: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -93,13 +97,20 @@ class Beating:
                 "attempt": run.message.attempt,
                 "token": run.token,
                 "started": run.started,
+                "begun": run.begun,
             }
             for run in active
             if run.claimed <= old
         ]
         claiming = [token for token, made in self._claims.asked if made <= old]
         return replace(
-            self._presence, seen=now, busy=len(active), running=running, claiming=claiming
+            self._presence,
+            seen=now,
+            busy=len(active),
+            running=running,
+            claiming=claiming,
+            held=Counter(run.delivery.queue for run in active),
+            memory=self._memory(),
         )
 
     def _lapses_at(self, then: float) -> None:

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from warrener import errors
 from warrener.catalogue import Catalogue
-from warrener.client import Submission
 from warrener.errors import WaitInsideJob, WarrenerError
+from warrener.messages import NO_ARGUMENTS
 from warrener.records import JobStatus
 from warrener.redis_connections import open_client
 from warrener.revoking import ask_revoke
 from warrener.settings import Settings
 from warrener.store import Call, Store
+from warrener.submissions import Submission
 from warrener.transitions import Reply, Transition
 
 from .frames import Frame, FrameLink, Kind
@@ -67,10 +68,14 @@ class ChildBackend:
 
     async def revoke(self, job_id: str, reason: str, *, terminate: bool) -> bool:
         """Revoke a job, in the store alone: a run notices on its worker's next beat."""
-        now = time.time()
-        return await ask_revoke(
-            self._store, self._settings, job_id, now, reason, terminate=terminate
-        )
+        store, now = self._store, time.time()
+        asked = await ask_revoke(store, self._settings, job_id, now, reason, terminate=terminate)
+        if asked.workflow:
+            task, queue, body = asked.task, asked.queue, NO_ARGUMENTS
+            await self.submit(
+                [Submission(task, queue, body, job_id=job_id, workflow=asked.workflow)]
+            )
+        return asked.waited
 
     async def call(self, calls: Sequence[Call]) -> list[Reply]:
         """See Store.call."""

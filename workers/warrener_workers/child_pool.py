@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -16,7 +17,7 @@ from .children import STOPPED, Children, Spawn
 from .deliveries import Run
 from .frames import Frame, Kind
 from .outcomes import REVOKED, Failed, Outcome, Succeeded
-from .recycling import Recycling
+from .recycling import Recycling, resident
 from .registry import Registry, parse
 from .time_limits import TimeLimits, why
 
@@ -79,6 +80,12 @@ class ChildPool:
         """Start the shared children; returns once the first is ready. Raises PoolBroken."""
         return await self._children.start()
 
+    @property
+    def memory(self) -> int:
+        """Bytes that this process and its children hold, where that can be known."""
+        pids = [os.getpid(), *(child.pid for child in self._children if child.pid)]
+        return sum(map(resident, pids))
+
     def beat(self) -> None:
         """Let all children know that their parent lives."""
         self._children.beat()
@@ -109,6 +116,7 @@ class ChildPool:
 
     def dispatch(self, run: Run) -> None:
         """Run a job as soon as there is a place for it."""
+        run.begun = False
         if run.alone or run.spec.isolate:
             self._waiting_alone.append(run)
         else:
@@ -151,7 +159,7 @@ class ChildPool:
             self._in_doubt.append(run)
             self._events.doubted(run)
             return
-        run.started = self._clock()
+        run.started, run.begun = self._clock(), True
         self._children.begin(child, run)
         self.limits.begin(child, run)
 

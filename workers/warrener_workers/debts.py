@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import orjson
+
 from warrener import transitions
 from warrener.dead_letters import DeadLetter, Death, bury
 from warrener.errors import BrokerUnavailable, PublishRefused, PublishTimeout, QueueNotFound
@@ -19,7 +21,7 @@ from warrener.states import State
 
 from .context import Context
 from .deliveries import Delivery
-from .follow_ups import End, FollowUps, ended
+from .follow_ups import OWED, End, FollowUps, ended
 from .patience import patiently, pauses
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class Debts:
     ) -> None:
         self._follow_ups = follow_ups
         self._apply = context.store.apply
+        self._status = context.store.status
         self._worker = context.runner.worker
         self._clock = context.clock
         self._publisher = publisher
@@ -87,6 +90,31 @@ class Debts:
         """The letter of a job whose record in Redis cannot be used."""
         error = JobError("RecordBroken", reason, "", "record_broken")
         return self.dead_letter(delivery, error, [], self._clock(), "")
+
+    async def still_owed(self, delivery: Delivery, settled: transitions.Settled) -> Debt | None:
+        """What an attempt that has ended may not have paid, by its record; None for nothing."""
+        if settled.owed.startswith(OWED):
+            end = End(delivery.message, State.SUCCESS, settled.owed[len(OWED) :])
+            return Debt(delivery, None, settled.token, end=end)
+        if not settled.owed:
+            return await self._owed_by_revoked(delivery)
+        owed = orjson.loads(settled.owed)
+        if "retry" in owed:
+            return self.next_attempt(delivery, owed["retry"], settled.token)
+        status = await patiently(partial(self._status, delivery.message.job_id))
+        error = (status.error if status else None) or JobError("Unknown", "its record is gone")
+        attempts = status.attempts if status else []
+        return self.dead_letter(delivery, error, attempts, owed["dead"], settled.token)
+
+    async def _owed_by_revoked(self, delivery: Delivery) -> Debt | None:
+        """A job that something follows from has ended, and owes nothing by its record: it was revoked,
+        perhaps elsewhere, or it has paid."""
+        status = await patiently(partial(self._status, delivery.message.job_id))
+        if status is None or status.state is not State.REVOKED:
+            return None
+        reason = status.reason or "revoked"
+        error = JobError("Revoked", f"it was revoked: {reason}", "", reason)
+        return Debt(delivery, None, end=End(delivery.message, State.REVOKED, error=error))
 
     async def pay(self, debts: Sequence[Debt]) -> None:
         """Publish what is owed, with confirms, then clear it. Returns once all is done, however long the

@@ -85,6 +85,8 @@ class Run:
     """Its arguments, where they are not those of its message."""
     alone: bool = False
     """True if it must have a process of its own."""
+    begun: bool = False
+    """True while a process has it."""
     revoked: bool = False
     """True once it was asked to end."""
     sentence: Outcome | None = None

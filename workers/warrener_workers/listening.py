@@ -12,7 +12,7 @@ from aiormq.channel import Channel
 
 from warrener import control
 from warrener.connection import LOST
-from warrener.errors import WarrenerError
+from warrener.errors import StoreUnavailable, WarrenerError
 from warrener.publishing import Publishes
 from warrener.settings import Settings
 from warrener.topology import Names
@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class Listening:
-    """Hands the job ids of control messages to `look`; `look_at_queues` is for those about queues."""
+    """Hands the job ids of control messages to `look`; `look_at_queues` is for those about queues, `answer`
+    for the token of a ping."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Listening:
         publisher: Publishes,
         look: Callable[[list[str]], Awaitable[None]],
         look_at_queues: Callable[[], Awaitable[None]],
+        answer: Callable[[str], Awaitable[None]],
     ) -> None:
         self._exchange = Names(settings.namespace).control
         self._pause = settings.beat
@@ -37,6 +39,7 @@ class Listening:
         self._publisher = publisher
         self._look = look
         self._look_at_queues = look_at_queues
+        self._answer = answer
 
     async def run(self) -> NoReturn:
         """Listen without end, again after each loss. What is missed is found on the next beat."""
@@ -60,3 +63,8 @@ class Listening:
             await self._look(job_ids)
         if control.is_about_queues(message.body):
             await self._look_at_queues()
+        if token := control.token_of_ping(message.body):
+            try:
+                await self._answer(token)
+            except StoreUnavailable as error:
+                log.debug("a ping is not answered: %s", error)

@@ -30,8 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def warrener_app(request: pytest.FixtureRequest) -> Warrener:
     """The app under test: the ini option `warrener_app`, or WARRENER_APP; or override this fixture."""
-    from warrener.app import load_app
     from warrener.errors import ConfigurationError
+    from warrener.loading import load_app
 
     path = request.config.getini("warrener_app") or os.environ.get("WARRENER_APP", "")
     if not path:

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from warrener import Job, RunCall, Task, Warrener
-from warrener.app import load_app
 from warrener.calls import Call, decode_body
 from warrener.dead_letters import LONGEST_FRAME
 from warrener.errors import InvalidArguments, RetryLater, WarrenerError
 from warrener.imports import users_frame, users_traceback
+from warrener.loading import load_app
 from warrener.middleware import compose
 from warrener.records import JobError
 

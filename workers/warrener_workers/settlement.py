@@ -10,22 +10,18 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from functools import partial
 
-import orjson
-
 from warrener import transitions
 from warrener.dead_letters import bury_malformed, read
 from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
 from warrener.publishing import Outgoing, Publishes
-from warrener.records import JobError
-from warrener.states import State
 from warrener.transitions import Reply
 
 from .context import Context
 from .debts import Debt, Debts
 from .deliveries import Delivery, Run
 from .ends import Ender, RunEnd
-from .follow_ups import OWED, End, FollowUps, is_followed
+from .follow_ups import FollowUps, is_followed
 from .outcomes import Ending
 from .patience import patiently
 from .tally import Tally
@@ -46,7 +42,6 @@ class Settlement:
         self._tally = tally
         self._settings = context.settings
         self._apply = context.store.apply
-        self._status = context.store.status
         self._claim = context.claim
         self._worker = context.runner.worker
         self._clock = context.clock
@@ -230,34 +225,11 @@ class Settlement:
             self._start(self._repay(delivery, settled), delivery)
 
     async def _repay(self, delivery: Delivery, settled: transitions.Settled) -> None:
-        if settled.owed.startswith(OWED):
-            end = End(delivery.message, State.SUCCESS, settled.owed[len(OWED) :])
-            await self._pay([Debt(delivery, None, settled.token, end=end)])
-            return
-        if not settled.owed:
-            await self._repay_revoked(delivery)
-            return
-        owed = orjson.loads(settled.owed)
-        if "retry" in owed:
-            await self._pay([self._debts.next_attempt(delivery, owed["retry"], settled.token)])
-            return
-        status = await patiently(partial(self._status, delivery.message.job_id))
-        error = (status.error if status else None) or JobError("Unknown", "its record is gone")
-        attempts = status.attempts if status else []
-        debt = self._debts.dead_letter(delivery, error, attempts, owed["dead"], settled.token)
-        await self._pay([debt])
-
-    async def _repay_revoked(self, delivery: Delivery) -> None:
-        """A job that something follows from has ended, and owes nothing by its record: it was revoked,
-        perhaps elsewhere, or it has paid."""
-        status = await patiently(partial(self._status, delivery.message.job_id))
-        if status is None or status.state is not State.REVOKED:
+        owed = await self._debts.still_owed(delivery, settled)
+        if owed is None:
             await self._acknowledge(delivery)
-            return
-        reason = status.reason or "revoked"
-        error = JobError("Revoked", f"it was revoked: {reason}", "", reason)
-        end = End(delivery.message, State.REVOKED, error=error)
-        await self._pay([Debt(delivery, None, end=end)])
+        else:
+            await self._pay([owed])
 
     async def hand_back(self, runs: Sequence[Run]) -> None:
         """Return runs that did not end here, uncharged. Raises StoreUnavailable."""

@@ -16,9 +16,9 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from warrener import Job, Warrener, WarrenerError
-from warrener.client import Submission
 from warrener.records import JobStatus
 from warrener.store import Call
+from warrener.submissions import Submission
 from warrener.transitions import Reply, Transition
 
 from . import loops

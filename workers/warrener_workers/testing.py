@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import orjson
 
 from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
-from warrener.client import Client, Submission
+from warrener.client import Client
 from warrener.dead_letters import DeadLetter
 from warrener.errors import WarrenerError
 from warrener.flow import Flow
@@ -28,6 +28,7 @@ from warrener.presence import PresenceBoard
 from warrener.replaying import Replayer, ReplayReport
 from warrener.selecting import Selection
 from warrener.store import Store
+from warrener.submissions import Submission
 from warrener.transitions import Runner
 
 from . import registry

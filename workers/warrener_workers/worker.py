@@ -7,40 +7,29 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from warrener import transitions
 from warrener.catalogue import Catalogue
-from warrener.client import Client, Submission
 from warrener.errors import BrokerUnavailable, StoreUnavailable, WarrenerError
-from warrener.flow import Flow
-from warrener.presence import PresenceBoard
+from warrener.submissions import Submission
 from warrener.topology import check_queue_name
-from warrener.transitions import Runner
 
 from . import child_backend
-from .advancing import Advancing
-from .beating import Beating, first_presence
+from .beating import Beating
 from .child_pool import ChildPool
 from .child_process import Child
 from .children import Spawn
-from .consumer import Consumer
-from .context import Context
 from .deliveries import Run
 from .doubts import Doubts
 from .frames import Frame, Kind
-from .holding import holdings
-from .intake import Intake
 from .listening import Listening
-from .members import Members
 from .outcomes import Lost, Outcome, Rerun, decide
+from .parts import Parts
 from .registry import Registry
 from .revocations import Revocations
-from .settlement import Settlement
-from .tally import Tally
-from .throttling import Throttling
 from .tidying import keep_tidy
-from .watchdog import Watchdog
 from .worker_settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -51,48 +40,6 @@ EXIT_FORCED = 130
 LIFELINE_BEAT = 0.1
 """Seconds between two signs of life to the children. They wait for one and a half of the worker's own
 beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
-
-
-class Parts:
-    """What a worker consists of once its app's settings and tasks are known."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        mine: WorkerSettings,
-        dispatch: Callable[[Run], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self.settings = registry.settings
-        self.client = Client(self.settings, mine.queues, clock=clock)
-        slots = mine.slots_per_child * mine.processes
-        self.presence = first_presence(mine.name, mine.queues, mine.pool, slots, clock())
-        runner = Runner(self.presence.owner, mine.name)
-        self.context = Context(self.settings, self.client.store, runner, clock)
-        self.board = PresenceBoard(self.settings, self.client.store)
-        self.tally = Tally(self.context)
-        advancing = Advancing(self.client)
-        self.settlement = Settlement(self.context, self.client.publisher, self.tally, advancing)
-        self.members = Members(self.context, advancing.carrier, self.settlement.finish, dispatch)
-        self.intake = Intake(
-            self.context, self.board, self.settlement, registry, self.members.dispatch
-        )
-        flow = Flow(self.settings, self.client.store)
-        self.throttling = Throttling(
-            self.context, flow, registry, self.settlement, self.intake.admit, mine.queues
-        )
-        self.intake.admit = self.throttling.admit
-        held = holdings(registry.specs.values(), mine.queues, mine.turns, self.settings)
-        self.consumer = Consumer(
-            self.settings,
-            f"warrener worker {mine.name}",
-            {queue: held.get(queue) for queue in mine.queues},
-            mine.prefetch_per_queue,
-            self.intake.take,
-            Watchdog(self.settings, self.client.publisher, mine.queues, self.tally.saw),
-            self.client.seal,
-        )
-        self.throttling.sluices.consumer = self.consumer
 
 
 class Worker:
@@ -146,7 +93,7 @@ class Worker:
         await parts.client.store.ping()
         await parts.board.take_name(parts.presence)
         watched = (parts.presence, parts.context, parts.board, parts.intake.claims)
-        beating = Beating(*watched, self._give_up, self.stop)
+        beating = Beating(*watched, self._give_up, self.stop, lambda: self._pool.memory)
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
         self._doubts = Doubts(parts.context, parts.intake.claims, self._pool.assured, self._give_up)
@@ -161,7 +108,8 @@ class Worker:
         # Only now: a worker that cannot import its app must not hold a single message.
         consuming = await parts.consumer.start()
         name = f"warrener worker {self._mine.name}"
-        looks = (revocations.look, parts.throttling.sluices.look)
+        answer = partial(parts.board.answer, owner=parts.presence.owner)
+        looks = (revocations.look, parts.throttling.sluices.look, answer)
         listening = Listening(parts.settings, name, parts.client.publisher, *looks)
         self._listening = self._track(listening.run())
         log.info("%s ready: %s", self._mine.name, ", ".join(self._mine.queues))

@@ -38,6 +38,12 @@ def routes(app: Warrener) -> APIRouter:
         listing = Listing(app.settings, client_of(app).store)
         return JobPage.of(await listing.page(wanted.wanted, wanted.cursor, wanted.size))
 
+    _add_one(router, app)
+    _add_submit(router, app)
+    return router
+
+
+def _add_one(router: APIRouter, app: Warrener) -> None:
     @router.get("/{job_id}", name="get_job", responses=problems_with(404, 422, 503))
     async def get(
         job_id: str,
@@ -77,9 +83,6 @@ def routes(app: Warrener) -> APIRouter:
         if status is None:
             raise JobNotFound(job_id=job_id)
         return JobView.of(status)
-
-    _add_submit(router, app)
-    return router
 
 
 def _add_submit(router: APIRouter, app: Warrener) -> None:

@@ -18,6 +18,7 @@ from ..schedule_schemas import (
     SchedulePatch,
     ScheduleRequest,
     ScheduleView,
+    UnreadableView,
 )
 
 BODY = (400, 409, 413, 415, 422, 503)
@@ -32,41 +33,58 @@ def routes(app: Warrener) -> APIRouter:
         generate_unique_id_function=operation_ids("/schedules"),
     )
 
-    def schedules() -> Schedules:
-        return Schedules(app, client_of(app))
+    _add_reading(router, app)
+    _add_defining(router, app)
+    _add_operating(router, app)
+    return router
 
-    async def view(name: str) -> ScheduleView:
-        return ScheduleView.of(await schedules().find(name))
 
+def _schedules(app: Warrener) -> Schedules:
+    return Schedules(app, client_of(app))
+
+
+async def _view(app: Warrener, name: str) -> ScheduleView:
+    return ScheduleView.of(await _schedules(app).find(name))
+
+
+def _add_reading(router: APIRouter, app: Warrener) -> None:
     @router.get("", name="list_schedules", responses=problems_with(503))
     async def list_schedules() -> ScheduleList:
         """All schedules: when each is due next, its last job, and which beat leads."""
-        found = [ScheduleView.of(one) for one in await schedules().all()]
-        return ScheduleList(leader=await schedules().leader(), schedules=found)
-
-    @router.post("", name="add_schedule", status_code=201, responses=problems_with(*BODY))
-    async def add(wanted: NewSchedule) -> ScheduleView:
-        """Make a schedule, kept in Redis beside those in code."""
-        await schedules().add(wanted.scheduled(app, wanted.name))
-        return await view(wanted.name)
+        found, unreadable = await _schedules(app).all()
+        return ScheduleList(
+            leader=await _schedules(app).leader(),
+            schedules=[ScheduleView.of(one) for one in found],
+            unreadable=[UnreadableView(name=one.name, reason=one.reason) for one in unreadable],
+        )
 
     @router.get("/{name}", name="get_schedule", responses=problems_with(404, 422, 503))
     async def get(name: str) -> ScheduleView:
         """One schedule."""
-        return await view(name)
+        return await _view(app, name)
+
+
+def _add_defining(router: APIRouter, app: Warrener) -> None:
+    @router.post("", name="add_schedule", status_code=201, responses=problems_with(*BODY))
+    async def add(wanted: NewSchedule) -> ScheduleView:
+        """Make a schedule, kept in Redis beside those in code."""
+        await _schedules(app).add(wanted.scheduled(app, wanted.name))
+        return await _view(app, wanted.name)
 
     @router.put("/{name}", name="change_schedule", responses=problems_with(404, *BODY))
     async def change(name: str, wanted: ScheduleRequest) -> ScheduleView:
         """Define a schedule anew. One in code is changed there: 409."""
-        await schedules().change(wanted.scheduled(app, name))
-        return await view(name)
+        await _schedules(app).change(wanted.scheduled(app, name))
+        return await _view(app, name)
 
     @router.patch("/{name}", name="pause_schedule", responses=problems_with(404, *BODY))
     async def pause(name: str, wanted: SchedulePatch) -> ScheduleView:
         """Pause or resume a schedule, also one in code."""
-        await schedules().pause(name, paused=wanted.paused)
-        return await view(name)
+        await _schedules(app).pause(name, paused=wanted.paused)
+        return await _view(app, name)
 
+
+def _add_operating(router: APIRouter, app: Warrener) -> None:
     @router.delete(
         "/{name}",
         name="remove_schedule",
@@ -75,7 +93,7 @@ def routes(app: Warrener) -> APIRouter:
     )
     async def remove(name: str) -> None:
         """Forget a schedule. One in code is removed there: 409."""
-        await schedules().remove(name)
+        await _schedules(app).remove(name)
 
     @router.post(
         "/{name}/fire",
@@ -87,6 +105,4 @@ def routes(app: Warrener) -> APIRouter:
         """Submit its call once, now, beside its ticks and whatever its policies say."""
         await client_of(app).store.check_writable()
         may_arrive(request)
-        return FiredView(job_id=await schedules().fire_now(name))
-
-    return router
+        return FiredView(job_id=await _schedules(app).fire_now(name))

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from warrener import Warrener
-from warrener.presence import PresenceBoard
+from warrener.presence import Presence, PresenceBoard
 
 from ..answering import route_class
 from ..clients import client_of
@@ -19,8 +19,9 @@ from ..schemas import time_view
 
 
 class WorkerView(BaseModel):
-    """A living worker, as it described itself on its last beat. `running` are the jobs that have run for
-    longer than one."""
+    """A living worker, as it described itself on its last beat. `running` are the jobs that it has held for
+    longer than one, of which a process has `begun` all but the reserved; `memory` the bytes that its
+    processes hold, 0 where nobody says."""
 
     name: str
     host: str
@@ -30,6 +31,7 @@ class WorkerView(BaseModel):
     pool: str
     slots: int
     busy: int
+    memory: int
     started: datetime | None
     seen: datetime | None
     running: list[dict[str, Any]]
@@ -48,18 +50,30 @@ def routes(app: Warrener) -> APIRouter:
     async def list_workers() -> list[WorkerView]:
         """The living workers, by name."""
         workers = await PresenceBoard(app.settings, client_of(app).store).living()
-        plain = ("name", "host", "pid", "version", "queues", "pool", "slots", "busy")
-        return [
-            WorkerView(
-                **{name: getattr(worker, name) for name in plain},
-                started=time_view(worker.started),
-                seen=time_view(worker.seen),
-                running=[
-                    {name: job[name] for name in ("id", "task", "queue", "attempt", "started")}
-                    for job in worker.running
-                ],
-            )
-            for worker in workers
-        ]
+        return [_view(worker) for worker in workers]
+
+    @router.post(
+        "/{name}/shutdown",
+        name="shut_worker_down",
+        status_code=202,
+        responses=problems_with(404, 422, 503),
+    )
+    async def shutdown(name: str) -> WorkerView:
+        """Have a worker finish what runs and end, as by SIGTERM: it hears it within a beat."""
+        return _view(await PresenceBoard(app.settings, client_of(app).store).ask_to_stop(name))
 
     return router
+
+
+def _view(worker: Presence) -> WorkerView:
+    plain = ("name", "host", "pid", "version", "queues", "pool", "slots", "busy", "memory")
+    named = ("id", "task", "queue", "attempt", "started")
+    return WorkerView(
+        **{name: getattr(worker, name) for name in plain},
+        started=time_view(worker.started),
+        seen=time_view(worker.seen),
+        running=[
+            {**{name: job[name] for name in named}, "begun": job.get("begun", True)}
+            for job in worker.running
+        ],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from warrener import Chain, Group, Signature, UnknownTask, Warrener, WorkflowNotFound
 from warrener.canvas import Step
@@ -35,6 +35,12 @@ def routes(app: Warrener) -> APIRouter:
         generate_unique_id_function=operation_ids("/workflows"),
     )
 
+    _add_submit(router, app)
+    _add_one(router, app)
+    return router
+
+
+def _add_submit(router: APIRouter, app: Warrener) -> None:
     @router.post(
         "",
         name="submit_workflow",
@@ -65,6 +71,8 @@ def routes(app: Warrener) -> APIRouter:
         )
         return WorkflowAccepted(id=handle.id)
 
+
+def _add_one(router: APIRouter, app: Warrener) -> None:
     @router.get("/{workflow_id}", name="get_workflow", responses=problems_with(404, 422, 503))
     async def get(workflow_id: str) -> WorkflowView:
         """The tree with its states, how far it is, and what it waits for."""
@@ -73,15 +81,18 @@ def routes(app: Warrener) -> APIRouter:
     @router.delete(
         "/{workflow_id}", name="revoke_workflow", responses=problems_with(404, 409, 422, 503)
     )
-    async def revoke(workflow_id: str) -> WorkflowView:
+    async def revoke(
+        workflow_id: str,
+        terminate: Annotated[
+            bool, Query(description="Kill the processes of runs that do not end when asked.")
+        ] = False,
+    ) -> WorkflowView:
         """End a workflow as a whole: what has not begun never will, what runs is asked to end."""
         if not is_job_id(workflow_id):
             raise WorkflowNotFound(workflow_id=workflow_id[:128])
         async with promptly(app):
-            await app.workflow(workflow_id).revoke()
+            await app.workflow(workflow_id).revoke(terminate=terminate)
         return await _view(app, workflow_id)
-
-    return router
 
 
 async def _view(app: Warrener, workflow_id: str) -> WorkflowView:

@@ -6,25 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import orjson
 
 from .. import transitions
-from ..client import Submission
 from ..errors import WarrenerError
 from ..ids import derived_id
-from ..messages import PART, Message
+from ..messages import NO_ARGUMENTS, PART, Message
 from ..settings import Settings
 from ..store import Call
+from ..submissions import Submission
 from ..transitions import Reply, Transition
 
 T = TypeVar("T")
 
 PAGE = 500
 """Nodes in one call of a script: some milliseconds of Redis."""
-EMPTY = b'{"args":[],"kwargs":{}}'
-"""The body of a workflow's messages: arguments are with the plan."""
 ENDED = "workflow_ended"
 """Why a job was revoked that was due, when what it is part of had failed or was revoked."""
 
@@ -92,6 +90,8 @@ class Calls:
         return Call(f"workflows/{script}", keys, (self._clock(), *ttls, channel, *arguments))
 
 
+Running = Literal["", "cancel", "terminate"]
+"""What becomes of jobs that run: nothing, they are asked to end, or their processes are killed."""
 Due = tuple[str, bytes]
 """A workflow's id, and something that is due in it, as scripts say it."""
 
@@ -170,8 +170,8 @@ class Carrier:
                 more += await self._submit(tasks)
         return more
 
-    async def revoke(self, flow: str, first: int, count: int, *, running: bool = False) -> None:
-        """Revoke the jobs of these nodes that shall not begin any more; `running` ones are asked to end."""
+    async def revoke(self, flow: str, first: int, count: int, running: Running = "") -> None:
+        """Revoke the jobs of these nodes that shall not begin any more, and do so with those that run."""
         for at in range(first, first + count, PAGE):
             size = min(PAGE, first + count - at)
             [[word, *found]] = await self.call(self.calls.make("closing", flow, at, size))
@@ -179,10 +179,10 @@ class Carrier:
             if word == b"ok" and parts:
                 await self._revoke(parts, running)
 
-    async def _revoke(self, parts: Sequence[Part], running: bool) -> None:
+    async def _revoke(self, parts: Sequence[Part], running: Running) -> None:
         now, ttl = self._clock(), self._settings.dedupe_ttl
         moves = [
-            transitions.ask_revoke(part.job_id, now, ENDED, ttl, terminate=False)
+            transitions.ask_revoke(part.job_id, now, ENDED, ttl, terminate=running == "terminate")
             if running
             else transitions.revoke(Message(part.job_id, "", b""), now, ENDED, ttl)
             for part in parts
@@ -208,4 +208,4 @@ def _submission(flow: str, entry: bytes) -> tuple[Part, Submission]:
     _, node, number, text = entry.split(b" ", 3)
     part = Part(flow, int(node), int(number))
     facts: dict[str, Any] = orjson.loads(text)
-    return part, Submission(body=EMPTY, job_id=part.job_id, workflow=str(part), **facts)
+    return part, Submission(body=NO_ARGUMENTS, job_id=part.job_id, workflow=str(part), **facts)

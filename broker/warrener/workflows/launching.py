@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 from ..canvas import Chain, Group, Step, Workflow
-from ..client import Submission
 from ..ids import check_job_id, check_key, derived_id, new_id
 from ..settings import Settings
+from ..submissions import Submission
 from ..sync import Portal
 from ..tasks import Signature, Task
 from ..workflow_handles import WorkflowHandle

@@ -100,7 +100,7 @@ class Reader:
         ]
         return "; ".join(said).rstrip(" .") or "its causes are gone"
 
-    async def revoke(self, flow_id: str) -> None:
+    async def revoke(self, flow_id: str, *, terminate: bool) -> None:
         """See WorkflowHandle.revoke."""
         count = int((await self._meta(flow_id))[5])
         [[word, *more]] = await self._carrier.call(self._carrier.calls.make("cancel", flow_id))
@@ -108,7 +108,7 @@ class Reader:
             raise WorkflowNotFound(workflow_id=flow_id)
         if word == b"ended":
             raise WorkflowEnded(workflow_id=flow_id, state=more[0].decode())
-        await self._carrier.revoke(flow_id, 0, count, running=True)
+        await self._carrier.revoke(flow_id, 0, count, "terminate" if terminate else "cancel")
 
 
 def _node(flow_id: str, number: int, row: list[bytes]) -> NodeStatus:

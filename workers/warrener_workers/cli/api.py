@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from warrener.app import load_app
+from warrener.loading import load_app
 
 from .options import AppPath, LogLevel
 

@@ -10,8 +10,8 @@ import time
 import typer
 
 from warrener import Warrener
-from warrener.app import load_app
 from warrener.client import Client
+from warrener.loading import load_app
 
 from .. import logs, loops
 from ..beat import Beat

@@ -39,7 +39,9 @@ from . import (
     listing,
     queues,
     schedules,
+    submitting,
     worker,
+    workers,
     workflow,
 )
 
@@ -80,16 +82,16 @@ app.command("worker")(worker.worker)
 app.command("api")(api.api)
 app.command("beat")(beat.beat)
 app.command("dev")(dev.dev)
-app.command("submit")(jobs.submit)
+app.command("submit")(submitting.submit)
 app.command("job")(jobs.job)
 app.command("revoke")(jobs.revoke)
 app.command("events")(following.events)
-app.command("status")(jobs.status)
-app.command("shutdown")(inspecting.shutdown)
-jobs.inspect.command("registered")(inspecting.registered)
+app.command("status")(workers.status)
+app.command("ping")(workers.ping)
+app.command("shutdown")(workers.shutdown)
 app.add_typer(listing.commands, name="jobs")
-jobs.inspect.command("scheduled")(listing.scheduled)
-app.add_typer(jobs.inspect, name="inspect")
+inspecting.commands.command("scheduled")(listing.scheduled)
+app.add_typer(inspecting.commands, name="inspect")
 app.command("doctor")(doctor.doctor)
 app.command("queues")(queues.queues)
 app.command("purge")(queues.purge)

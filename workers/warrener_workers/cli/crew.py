@@ -130,7 +130,7 @@ import sys
 sys.path.insert(0, "")
 import orjson
 from warrener import WarrenerError
-from warrener.app import load_app
+from warrener.loading import load_app
 from warrener.imports import users_traceback
 try:
     queues = load_app(sys.argv[1]).queues

@@ -74,7 +74,9 @@ async def _store(
         return [problem("Redis does not answer", str(error), "Start it.")], app.queues, {}
     found = store.findings(facts, lifetime)
     schedules = Schedules(app, client)
-    found += store.beats(await schedules.leader(), len(await schedules.all()) or len(app.schedules))
+    readable, unreadable = await schedules.all()
+    found += store.beats(await schedules.leader(), len(readable) or len(app.schedules))
+    found += store.unreadable_schedules(unreadable)
     if not facts.presences:
         found.append(ok("no worker lives: their clocks were not compared"))
     return found, queues, facts.unfinished

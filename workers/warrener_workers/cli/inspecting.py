@@ -1,74 +1,81 @@
-"""`warrener shutdown`, `inspect registered`: the workers, by themselves and by what they know."""
+"""`warrener inspect`: what the workers do, hold and know."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
+from rich.console import RenderableType
 
 from warrener import Warrener
 from warrener.catalogue import CatalogueEntry
 from warrener.client import Client
 from warrener.presence import Presence, PresenceBoard
 
-from .options import Json, OptionalApp, print_json, print_table, with_client
+from .options import Json, OptionalApp, span, table_of
+from .watching import Watch, present
 
-EXIT_STILL_THERE = 1
+commands = typer.Typer(help="What the workers are doing.", no_args_is_help=True)
+
+Found = list[dict[str, Any]]
 
 
-def shutdown(
-    name: Annotated[str, typer.Argument(help="The worker's name, as in `warrener status`.")],
-    app: OptionalApp = "",
-    wait: Annotated[
-        float, typer.Option(min=0, max=86_400, help="Seconds to wait until it has gone.")
-    ] = 60.0,
-    json: Json = False,
+@commands.command("active")
+def active(app: OptionalApp = "", watch: Watch = False, json: Json = False) -> None:
+    """The jobs that run now, once they have run for a beat of their worker."""
+    empty = "no job has been running for longer than a beat"
+    _jobs(app, lambda worker: worker.begun, "runs for", empty, watch=watch, json=json)
+
+
+@commands.command("reserved")
+def reserved(app: OptionalApp = "", watch: Watch = False, json: Json = False) -> None:
+    """The jobs that workers hold and have not begun, for longer than a beat. What is ready waits in
+    RabbitMQ (`warrener queues`), unless a worker was given a --prefetch of more than its slots."""
+    empty = "no job has been waiting in a worker for longer than a beat"
+    _jobs(app, lambda worker: worker.reserved, "held for", empty, watch=watch, json=json)
+
+
+def _jobs(
+    app: str,
+    which: Callable[[Presence], Sequence[dict[str, Any]]],
+    how_long: str,
+    empty: str,
+    *,
+    watch: bool,
+    json: bool,
 ) -> None:
-    """Have a worker finish what runs and end, as by SIGTERM. A supervisor may start it again."""
+    async def look(warrener: Warrener, client: Client) -> Found:
+        workers = await PresenceBoard(warrener.settings, client.store).living()
+        return [{"worker": worker.name, **job} for worker in workers for job in which(worker)]
 
-    async def call(warrener: Warrener, client: Client) -> tuple[Presence, bool]:
-        board = PresenceBoard(warrener.settings, client.store)
-        found = await board.ask_to_stop(name)
-        end = time.monotonic() + wait
-        while await board.of(found.owner) is not None:
-            if time.monotonic() >= end:
-                return found, False
-            await asyncio.sleep(0.2)
-        return found, True
+    def table(found: Found) -> RenderableType:
+        now, names = time.time(), ("id", "task", "queue", "attempt", "worker")
+        rows = [
+            (*(job[name] for name in names), span(max(0.0, now - job["started"]))) for job in found
+        ]
+        return table_of(("job", *names[1:], how_long), rows, empty)
 
-    worker, gone = with_client(app, call)
-    if json:
-        print_json({"name": worker.name, "owner": worker.owner, "gone": gone})
-    elif gone:
-        typer.echo(f"{name} has ended")
-    else:
-        typer.echo(f"{name} was asked to stop, and is still there after {wait:g} s")
-    if not gone:
-        raise typer.Exit(EXIT_STILL_THERE)
+    present(app, look, table, json=json, watch=watch, plain=list)
 
 
-def registered(app: OptionalApp = "", json: Json = False) -> None:
+@commands.command("registered")
+def registered(app: OptionalApp = "", watch: Watch = False, json: Json = False) -> None:
     """The tasks that workers have published, and who works on their queues now."""
 
-    async def call(
-        warrener: Warrener, client: Client
-    ) -> tuple[list[CatalogueEntry], list[Presence]]:
-        board = PresenceBoard(warrener.settings, client.store)
-        return await client.catalogue.all(), await board.living()
+    async def look(warrener: Warrener, client: Client) -> Found:
+        workers = await PresenceBoard(warrener.settings, client.store).living()
+        return [_task(entry, workers) for entry in await client.catalogue.all()]
 
-    entries, workers = with_client(app, call)
-    found: list[dict[str, Any]] = [
-        {
-            "task": entry.name,
-            "queue": entry.queue,
-            "workers": [worker.name for worker in workers if entry.queue in worker.queues],
-        }
-        for entry in entries
-    ]
-    if json:
-        print_json(found)
-        return
-    rows = [(one["task"], one["queue"], " ".join(one["workers"]) or "none") for one in found]
-    print_table(("task", "queue", "workers"), rows, "no worker has published its tasks yet")
+    def table(found: Found) -> RenderableType:
+        rows = [(one["task"], one["queue"], " ".join(one["workers"]) or "none") for one in found]
+        empty = "no worker has published its tasks yet"
+        return table_of(("task", "queue", "workers"), rows, empty)
+
+    present(app, look, table, json=json, watch=watch, plain=list)
+
+
+def _task(entry: CatalogueEntry, workers: Sequence[Presence]) -> dict[str, Any]:
+    names = [worker.name for worker in workers if entry.queue in worker.queues]
+    return {"task": entry.name, "queue": entry.queue, "workers": names}

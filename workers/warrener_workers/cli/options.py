@@ -12,13 +12,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic_core import to_json
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from warrener import Warrener
-from warrener.app import load_app
 from warrener.client import Client
+from warrener.loading import load_app
 
 from .. import loops
 
@@ -108,9 +108,13 @@ def print_fact(name: str, value: object, width: int) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
     """A table for people, or the sentence that says why there is none."""
+    console.print(table_of(columns, rows, empty))
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> RenderableType:
+    """The same, to print."""
     if not rows:
-        console.print(empty)
-        return
+        return Text(empty)
     table = Table(box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         # Ids are for copying, so the first column is never cut; the others stay on one line.
@@ -119,7 +123,19 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
         table.columns[-1].min_width = max(len(str(row[number])) for row in rows) if whole else None
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console.print(table)
+    return table
+
+
+def span(seconds: float | None) -> str:
+    """A duration for people, in one or two units; nothing for none."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    for most, unit, name, lesser in ((3600, 60, "min", "s"), (86_400, 3600, "h", "min")):
+        if seconds < most:
+            return f"{seconds // unit:.0f} {name} {seconds % unit * 60 // unit:.0f} {lesser}"
+    return f"{seconds // 86_400:.0f} d {seconds % 86_400 // 3600:.0f} h"
 
 
 def moment(seconds: float | None) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from warrener import Warrener, topology
 from warrener.client import Client
@@ -22,39 +24,45 @@ from .options import (
     known_queues,
     print_json,
     print_table,
-    print_text,
+    span,
+    table_of,
     with_client,
 )
+from .watching import Watch, present
 
 topology_commands = typer.Typer(help="Exchanges, queues and bindings.", no_args_is_help=True)
 
 
-def queues(app: OptionalApp = "", json: Json = False) -> None:
-    """How full the queues are."""
+def queues(app: OptionalApp = "", watch: Watch = False, json: Json = False) -> None:
+    """How full the queues are, and how fast they move."""
 
-    async def call(warrener: Warrener, client: Client) -> tuple[list[QueueState], list[str]]:
+    async def look(warrener: Warrener, client: Client) -> tuple[list[QueueState], list[str]]:
         states = await Queues(client).states(await known_queues(warrener, client))
         return states, await Flow(client.settings, client.store).full()
 
-    states, full = with_client(app, call)
-    if json:
-        print_json([asdict(state) for state in states])
-        return
+    def plain(found: tuple[list[QueueState], list[str]]) -> list[dict[str, Any]]:
+        return [asdict(state) for state in found[0]]
+
+    present(app, look, _shown, json=json, watch=watch, plain=plain)
+
+
+def _shown(found: tuple[list[QueueState], list[str]]) -> RenderableType:
+    states, full = found
+    columns = (
+        *("queue", "ready", "unacked", "delayed", "oldest", "in /s", "out /s"),
+        *("consumers", "dead", "is", "in flight"),
+    )
     rows = [
         (
-            s.name,
-            s.ready,
-            s.consumers,
-            s.dead,
-            QueueRules(s.paused, s.rate, s.max_in_flight),
-            s.in_flight,
+            *(s.name, s.ready, s.unacked, s.delayed, span(s.oldest)),
+            *(f"{s.submitted:.1f}", f"{s.ended:.1f}", s.consumers, s.dead),
+            *(QueueRules(s.paused, s.rate, s.max_in_flight), s.in_flight),
         )
         for s in states
     ]
     empty = "no queue exists yet: start a worker, or run `warrener topology declare`"
-    print_table(("queue", "ready", "consumers", "dead", "is", "in flight"), rows, empty)
-    for scope in full:
-        print_text(f"jobs wait for {scope}, which is at its limit")
+    waits = [Text(f"jobs wait for {scope}, which is at its limit") for scope in full]
+    return Group(table_of(columns, rows, empty), *waits)
 
 
 def purge(

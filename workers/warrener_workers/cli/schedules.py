@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +11,22 @@ import typer
 from warrener import Warrener
 from warrener.client import Client
 from warrener.listed_schedules import ListedSchedule, Schedules
+from warrener.schedules import Unreadable
 from warrener.scheduling import Scheduled
 from warrener.tasks import Options
 from warrener.timing import Cron, Every, Timing
 
 from .calls import by_name, call_of, parsed
-from .options import AppPath, Json, OptionalApp, moment, print_json, print_table, with_client
+from .options import (
+    AppPath,
+    Json,
+    OptionalApp,
+    moment,
+    print_json,
+    print_table,
+    print_text,
+    with_client,
+)
 
 commands = typer.Typer(help="What `warrener beat` submits, and when.", no_args_is_help=True)
 
@@ -57,19 +68,23 @@ def list_schedules(
 ) -> None:
     """The schedules there are: when they are due, what was submitted last, and which beat leads."""
 
-    async def call(_: Warrener, schedules: Schedules) -> tuple[str | None, list[ListedSchedule]]:
-        return await schedules.leader(), await schedules.all()
+    async def call(
+        _: Warrener, schedules: Schedules
+    ) -> tuple[str | None, list[ListedSchedule], list[Unreadable]]:
+        return await schedules.leader(), *await schedules.all()
 
-    leader, found = _with_schedules(app, call)
+    leader, found, unreadable = _with_schedules(app, call)
     if json:
-        print_json({"leader": leader, "schedules": [one.facts() for one in found]})
+        facts = [one.facts() for one in found]
+        not_read = [asdict(one) for one in unreadable]
+        print_json({"leader": leader, "schedules": facts, "unreadable": not_read})
     else:
-        _print(leader, found)
+        _print(leader, found, unreadable)
     if require_leader and leader is None:
         raise typer.Exit(1)
 
 
-def _print(leader: str | None, found: list[ListedSchedule]) -> None:
+def _print(leader: str | None, found: list[ListedSchedule], unreadable: list[Unreadable]) -> None:
     rows = [
         (
             one.schedule.definition.name,
@@ -85,63 +100,49 @@ def _print(leader: str | None, found: list[ListedSchedule]) -> None:
     ]
     columns = ("name", "task", "due", "next", "last", "job", "missed, overlap", "from")
     print_table(columns, rows, "there are no schedules")
+    for one in unreadable:
+        print_text(f"{one.name} is not submitted, since it cannot be read: {one.reason}")
     typer.echo(NOBODY_LEADS if leader is None else f"beat: {leader} leads")
 
 
-@commands.command()
-def add(
-    app: AppPath,
-    name: Name,
-    task: Task,
-    arguments: Arguments = None,
-    cron: CronText = None,
-    tz: Zone = "UTC",
-    every: Interval = None,
-    kwargs: Kwargs = "{}",
-    queue: Queue = None,
-    expires: Expires = None,
-    missed: MissedText = "once",
-    overlap: OverlapText = "allow",
-) -> None:
-    """Make a schedule; it is kept in Redis, beside those in code."""
-    timing = _timing(cron, tz, every)
-    options = Options(queue=queue, expires=expires)
-    named = parsed(kwargs, dict, "object", "--kwargs") | by_name(task, arguments or [])
+def _defining(
+    do: Callable[[Schedules, Scheduled], Coroutine[Any, Any, None]], done: str
+) -> Callable[..., None]:
+    """A command that defines a schedule, and does this with it."""
 
-    async def call(warrener: Warrener, schedules: Schedules) -> None:
-        signature = call_of(warrener, task, [], named, options)
-        await schedules.add(Scheduled(name, timing, signature, _missed(missed), _as_is(overlap)))
+    def define(
+        app: AppPath,
+        name: Name,
+        task: Task,
+        arguments: Arguments = None,
+        cron: CronText = None,
+        tz: Zone = "UTC",
+        every: Interval = None,
+        kwargs: Kwargs = "{}",
+        queue: Queue = None,
+        expires: Expires = None,
+        missed: MissedText = "once",
+        overlap: OverlapText = "allow",
+    ) -> None:
+        timing = _timing(cron, tz, every)
+        options = Options(queue=queue, expires=expires)
+        named = parsed(kwargs, dict, "object", "--kwargs") | by_name(task, arguments or [])
 
-    _with_schedules(app, call)
-    typer.echo(f"schedule {name} is made")
+        async def call(warrener: Warrener, schedules: Schedules) -> None:
+            signature = call_of(warrener, task, [], named, options)
+            scheduled = Scheduled(name, timing, signature, _missed(missed), _as_is(overlap))
+            await do(schedules, scheduled)
+
+        _with_schedules(app, call)
+        typer.echo(f"schedule {name} is {done}")
+
+    return define
 
 
-@commands.command()
-def change(
-    app: AppPath,
-    name: Name,
-    task: Task,
-    arguments: Arguments = None,
-    cron: CronText = None,
-    tz: Zone = "UTC",
-    every: Interval = None,
-    kwargs: Kwargs = "{}",
-    queue: Queue = None,
-    expires: Expires = None,
-    missed: MissedText = "once",
-    overlap: OverlapText = "allow",
-) -> None:
-    """Define a schedule anew, with all that is wanted of it. One in code is changed there."""
-    timing = _timing(cron, tz, every)
-    options = Options(queue=queue, expires=expires)
-    named = parsed(kwargs, dict, "object", "--kwargs") | by_name(task, arguments or [])
-
-    async def call(warrener: Warrener, schedules: Schedules) -> None:
-        signature = call_of(warrener, task, [], named, options)
-        await schedules.change(Scheduled(name, timing, signature, _missed(missed), _as_is(overlap)))
-
-    _with_schedules(app, call)
-    typer.echo(f"schedule {name} is changed")
+ADD = "Make a schedule; it is kept in Redis, beside those in code."
+CHANGE = "Define a schedule anew, with all that is wanted of it. One in code is changed there."
+commands.command("add", help=ADD)(_defining(Schedules.add, "made"))
+commands.command("change", help=CHANGE)(_defining(Schedules.change, "changed"))
 
 
 @commands.command()

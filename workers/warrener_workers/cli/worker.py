@@ -14,30 +14,36 @@ from ..solo import run_solo
 from ..worker_settings import WorkerSettings, default_name
 from .options import AppPath, LogFormat, LogLevel
 
+Name = Annotated[str, typer.Option(help="Unique among living workers.")]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", "-c", min=1, help="Jobs at once, per queue and process.")
+]
+Processes = Annotated[int, typer.Option(min=1, help="Child processes.")]
+Pool = Annotated[
+    str,
+    typer.Option("--pool", "-P", help="processes, or solo: in the main thread, for breakpoint()."),
+]
+Prefetch = Annotated[
+    int, typer.Option(min=0, help="Deliveries held per queue; 0 for as many as slots.")
+]
+MaxJobs = Annotated[
+    int, typer.Option(min=0, help="Jobs after which a child process is replaced; 0 for never.")
+]
+MaxMemory = Annotated[
+    int, typer.Option(min=0, help="Megabytes beyond which one is replaced; 0 for never.")
+]
+
 
 def worker(
     queues: Annotated[list[str], typer.Argument(help="Queues to work on.")],
     app: AppPath,
-    name: Annotated[str, typer.Option(help="Unique among living workers.")] = "",
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", "-c", min=1, help="Jobs at once, per queue and process.")
-    ] = 4,
-    processes: Annotated[int, typer.Option(min=1, help="Child processes.")] = 1,
-    pool: Annotated[
-        str,
-        typer.Option(
-            "--pool", "-P", help="processes, or solo: in the main thread, for breakpoint()."
-        ),
-    ] = "processes",
-    prefetch: Annotated[
-        int, typer.Option(min=0, help="Deliveries held per queue; 0 for as many as slots.")
-    ] = 0,
-    max_jobs_per_child: Annotated[
-        int, typer.Option(min=0, help="Jobs after which a child process is replaced; 0 for never.")
-    ] = 0,
-    max_memory_per_child: Annotated[
-        int, typer.Option(min=0, help="Megabytes beyond which one is replaced; 0 for never.")
-    ] = 0,
+    name: Name = "",
+    concurrency: Concurrency = 4,
+    processes: Processes = 1,
+    pool: Pool = "processes",
+    prefetch: Prefetch = 0,
+    max_jobs_per_child: MaxJobs = 0,
+    max_memory_per_child: MaxMemory = 0,
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
 ) -> None:

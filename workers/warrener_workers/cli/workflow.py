@@ -57,11 +57,18 @@ def show(
 
 
 @commands.command("cancel")
-def cancel(id: WorkflowId, app: OptionalApp = "", json: Json = False) -> None:
+def cancel(
+    id: WorkflowId,
+    app: OptionalApp = "",
+    terminate: Annotated[
+        bool, typer.Option("--terminate", help="Kill the processes of what still runs.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """End a workflow as a whole: what has not begun never will, what runs is asked to end."""
 
     async def call(warrener: Warrener, _: Client) -> None:
-        await warrener.workflow(id).revoke()
+        await warrener.workflow(id).revoke(terminate=terminate)
 
     with_client(app, call)
     if json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warrener.presence import Presence
+from warrener.schedules import HEAL, Unreadable
 
 from .findings import Finding, not_seen, ok, problem, versions, warning
 
@@ -151,6 +152,16 @@ def beats(leader: str | None, schedules: int) -> list[Finding]:
         return [ok("nothing is scheduled, and no beat leads")]
     remedy = "Start `warrener beat`, on two machines or more."
     return [problem("no beat leads", f"none of {schedules} schedule(s) is submitted", remedy)]
+
+
+def unreadable_schedules(found: Iterable[Unreadable]) -> list[Finding]:
+    """What beat leaves out since it cannot read it."""
+    return [
+        problem(
+            f"schedule {one.name} cannot be read", f"no beat submits it: {one.reason}", HEAL + "."
+        )
+        for one in found
+    ]
 
 
 def _skewed(what: str, skew: float) -> Finding:
