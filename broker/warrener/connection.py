@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import aio_pika
@@ -42,6 +43,19 @@ REFUSED = (
 
 RETIRE_AFTER = 1.0
 """Seconds for which a channel is used at least, refusals or not."""
+
+
+@contextmanager
+def not_cancelled() -> Iterator[None]:
+    """What aiormq gives up is lost, and not cancelled: it ends whatever waits on a connection that closes
+    with CancelledError, which the caller's task would take for its own end."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise aiormq.AMQPConnectionError("its connection was closed meanwhile") from error
 
 
 class Nodes:
@@ -195,18 +209,20 @@ class Link:
         await self.channel()
         assert self._connection is not None
         try:
-            return await open_channel(self._connection)
+            with not_cancelled():
+                return await open_channel(self._connection)
         except LOST as error:
             raise self.unavailable(error) from error
 
     async def _open(self) -> Channel:
         try:
-            if self._connection is None or self._connection.is_closed or self._lost():
-                await self.close()
-                self._connection = await self._nodes.connect()
-            channel = await open_channel(self._connection)
-            await self._prepare(channel)
-            return channel
+            with not_cancelled():
+                if self._connection is None or self._connection.is_closed or self._lost():
+                    await self.close()
+                    self._connection = await self._nodes.connect()
+                channel = await open_channel(self._connection)
+                await self._prepare(channel)
+                return channel
         except WarrenerError:
             raise
         except LOST as error:

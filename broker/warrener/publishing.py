@@ -14,7 +14,7 @@ from aiormq.channel import Channel
 from aiormq.exceptions import PublishError
 
 from . import topology
-from .connection import LOST, Link
+from .connection import LOST, Link, not_cancelled
 from .errors import (
     BrokerRefusedLogin,
     BrokerUnavailable,
@@ -122,21 +122,22 @@ class Publisher:
         channel: Channel | None = None
         try:
             async with asyncio.timeout(seconds):
-                if outgoing.delay > 0 and outgoing.queue not in self._known:
-                    await self._require(outgoing.queue)
-                if not self._settings.declare and exchange not in self._exchanges:
-                    await self._require_exchange(exchange)
-                channel = await self._link.channel()
-                await channel.basic_publish(
-                    message.body,
-                    exchange=exchange,
-                    routing_key=key,
-                    properties=self._properties(outgoing),
-                    mandatory=True,
-                    # The confirm says more than a drained socket, and waiting for the drain would
-                    # let only one publish at a time through the channel's lock.
-                    wait=False,
-                )
+                with not_cancelled():
+                    if outgoing.delay > 0 and outgoing.queue not in self._known:
+                        await self._require(outgoing.queue)
+                    if not self._settings.declare and exchange not in self._exchanges:
+                        await self._require_exchange(exchange)
+                    channel = await self._link.channel()
+                    await channel.basic_publish(
+                        message.body,
+                        exchange=exchange,
+                        routing_key=key,
+                        properties=self._properties(outgoing),
+                        mandatory=True,
+                        # The confirm says more than a drained socket, and waiting for the drain would
+                        # let only one publish at a time through the channel's lock.
+                        wait=False,
+                    )
         except WarrenerError:
             raise
         except TimeoutError as error:
@@ -237,7 +238,8 @@ class Publisher:
         async with self._asking:
             channel = await self._questions.spare_channel()
             try:
-                yield channel
+                with not_cancelled():
+                    yield channel
             except LOST as error:
                 raise self._questions.unavailable(error) from error
             finally:
@@ -256,7 +258,8 @@ class Publisher:
         # long as it wants while an alarm blocks it.
         channel = await self._link.spare_channel()
         try:
-            await channel.close()
+            with not_cancelled():
+                await channel.close()
         except LOST as error:
             raise self._link.unavailable(error) from error
 
@@ -268,7 +271,8 @@ class Publisher:
         try:
             channel = await link.channel()
             try:
-                yield channel
+                with not_cancelled():
+                    yield channel
             finally:
                 # Closing the connection alone might not wait for the last acknowledgement.
                 if not channel.is_closed:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aio_pika
 import psutil
@@ -15,6 +16,7 @@ import pytest_asyncio
 from aiormq import spec
 from pydantic import SecretStr
 
+from chaos.proxy import Proxy
 from tests.support import PATIENCE, Running, running, running_worker
 from warrener import JobHandle, JobStatus
 from warrener.client import Client
@@ -223,6 +225,17 @@ async def until_true(check: Callable[[], Awaitable[bool]], what: str) -> None:
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"it did not come to this: {what}") from None
+
+
+async def proxied(url: str) -> tuple[Proxy, str]:
+    """A proxy before a server, and the URL that leads through it."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    port = parts.port
+    proxy = Proxy(lambda: port)
+    user = parts.netloc.rpartition("@")
+    netloc = f"{user[0]}{user[1]}127.0.0.1:{await proxy.start()}"
+    return proxy, parts._replace(netloc=netloc).geturl()
 
 
 def children(worker: Running) -> list[psutil.Process]:

@@ -5,34 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from chaos.proxy import Proxy
 from warrener import JobHandle, State
 
 from . import yard as tasks
-from .conftest import Yard, until, until_true
-
-
-async def _proxied(url: str) -> tuple[Proxy, str]:
-    parts = urlsplit(url)
-    assert parts.port is not None
-    port = parts.port
-    proxy = Proxy(lambda: port)
-    user = parts.netloc.rpartition("@")
-    netloc = f"{user[0]}{user[1]}127.0.0.1:{await proxy.start()}"
-    return proxy, parts._replace(netloc=netloc).geturl()
+from .conftest import Yard, proxied, until, until_true
 
 
 @pytest.mark.parametrize("plain", [False, True])
 async def test_a_worker_that_is_cut_off_from_both_gives_up_what_it_runs(
     yard: Yard, redis_url: str, plain: bool
 ) -> None:
-    broker, amqp = await _proxied(yard.amqp_url)
-    store, redis = await _proxied(redis_url)
+    broker, amqp = await proxied(yard.amqp_url)
+    store, redis = await proxied(redis_url)
     task = tasks.wait_plain if plain else tasks.wait
     async with yard.worker(
         "--name", "cut", WARRENER_AMQP_URL=amqp, WARRENER_REDIS_URL=redis
@@ -65,7 +53,7 @@ async def test_a_worker_that_is_cut_off_from_both_gives_up_what_it_runs(
 async def test_a_worker_that_was_stopped_begins_nothing_that_was_taken_over_meanwhile(
     yard: Yard,
 ) -> None:
-    broker, amqp = await _proxied(yard.amqp_url)
+    broker, amqp = await proxied(yard.amqp_url)
     options = ("--name", "old", "-c", "1", "--prefetch", "2")
     async with yard.worker(*options, WARRENER_AMQP_URL=amqp) as old:
         begun = await tasks.wait.send("a", "gate")
@@ -96,7 +84,7 @@ async def _is_started(yard: Yard, job: JobHandle[str]) -> bool:
 async def test_a_worker_that_is_cut_off_from_redis_alone_goes_on_with_what_it_runs(
     yard: Yard, redis_url: str
 ) -> None:
-    store, redis = await _proxied(redis_url)
+    store, redis = await proxied(redis_url)
     async with yard.worker("--name", "cut", WARRENER_REDIS_URL=redis) as worker:
         job = await tasks.wait.send("a", "gate")
         await yard.noted("start a")

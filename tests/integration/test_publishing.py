@@ -11,6 +11,7 @@ import aio_pika
 import pytest
 from aiormq.abc import FieldTable
 from aiormq.channel import Channel
+from pydantic import SecretStr
 
 from tests.support import PATIENCE
 from warrener import (
@@ -22,10 +23,11 @@ from warrener import (
     connection,
 )
 from warrener.connection import Link, open_channel
+from warrener.publishing import Publisher
 from warrener.topology import declare, shared, stage
 
 from . import yard as tasks
-from .conftest import Yard
+from .conftest import Yard, proxied, until
 
 
 async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(yard: Yard) -> None:
@@ -126,3 +128,35 @@ async def _send_until_refused() -> None:
     with contextlib.suppress(PublishRefused):
         while True:
             await tasks.run.send("too many")
+
+
+async def test_a_publish_whose_connection_is_closed_is_lost_and_not_cancelled(yard: Yard) -> None:
+    proxy, url = await proxied(yard.amqp_url)
+    yard.app.settings = yard.app.settings.model_copy(update={"amqp_url": SecretStr(url)})
+    await tasks.run.send("declares")
+    publisher = yard.client.publisher
+    assert isinstance(publisher, Publisher)
+    channel = await publisher._link.channel()
+    await proxy.mute()
+    sending = asyncio.create_task(tasks.run.send("a"))
+    await until(lambda: bool(channel.confirmations), "the publish")
+    closing = asyncio.create_task(publisher.close())
+    with pytest.raises(BrokerUnavailable, match="closed meanwhile") as lost:
+        await sending
+    assert lost.value.may_arrive
+    await proxy.cut()
+    await asyncio.wait([closing])
+    await proxy.close()
+
+
+async def test_a_sender_that_is_cancelled_is_cancelled(yard: Yard) -> None:
+    proxy, url = await proxied(yard.amqp_url)
+    yard.app.settings = yard.app.settings.model_copy(update={"amqp_url": SecretStr(url)})
+    await tasks.run.send("declares")
+    await proxy.mute()
+    sending = asyncio.create_task(tasks.run.send("a"))
+    await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await proxy.close()
