@@ -8,6 +8,7 @@ from functools import partial
 from . import transitions
 from .errors import JobEnded, JobNotFound, StoreUnavailable
 from .ids import is_job_id
+from .messages import Message
 from .presence import PresenceBoard
 from .settings import Settings
 from .store import Store
@@ -53,3 +54,12 @@ async def ask_revoke(
             raise JobNotFound(job_id=job_id)
     reason = f"the record of job {job_id} cannot be used"
     raise StoreUnavailable(url=settings.shown_redis_url, reason=reason)
+
+
+async def revoke_unknown(
+    store: Store, settings: Settings, job_id: str, now: float, reason: str
+) -> None:
+    """Have a job that the store does not know never run: it may have forgotten it, and the message still
+    wait. The record is kept for `dedupe_ttl`. Raises StoreUnavailable."""
+    message = Message(job_id, "", b"")
+    await store.apply([transitions.revoke(message, now, reason, settings.dedupe_ttl)])

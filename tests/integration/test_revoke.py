@@ -14,7 +14,7 @@ from warrener.replaying import Replayer
 from warrener.selecting import Selection
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, until, until_true, worker_stops
+from .conftest import APP, QUEUE, Yard, until, until_true, worker_stops
 
 
 def assert_revoked(status: JobStatus, reason: str = "revoked") -> None:
@@ -164,6 +164,21 @@ async def test_the_run_of_a_worker_that_is_gone_ends_though_its_queue_is_gone_to
     assert await job.revoke() is False
     await until_true(lambda: job.revoke(terminate=True, reason="record_lost"), "its end")
     assert_revoked(await yard.status(job), "record_lost")
+
+
+async def test_what_redis_has_forgotten_is_revoked_by_who_says_that_he_knows_it(yard: Yard) -> None:
+    job = await tasks.run.send("no")
+    await yard.client.store.client.flushdb()
+    codes = []
+    for more in ([], ["--unknown"]):
+        async with yard.running("revoke", job.id, *more, "--app", APP) as command:
+            codes.append(await command.ended())
+    assert codes[0]
+    assert not codes[1]
+    assert_revoked(await yard.status(job))
+    async with yard.worker() as worker:
+        await worker.says(f"job {job.id} acknowledged without running")
+    assert yard.events("no") == []
 
 
 async def test_a_revoked_job_that_its_stopping_worker_cuts_off_has_ended(yard: Yard) -> None:

@@ -15,6 +15,8 @@ from warrener import (
 )
 from warrener.client import Client
 from warrener.flow import Flow
+from warrener.ids import is_job_id
+from warrener.revoking import revoke_unknown
 
 from .following import watch
 from .options import (
@@ -55,13 +57,17 @@ def revoke(
         bool,
         typer.Option("--terminate", help="Kill the process of one that runs and does not end."),
     ] = False,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Also where there is no record: Redis may have lost it."),
+    ] = False,
     reason: Annotated[str, typer.Option(help="Kept in the record.")] = "revoked",
     json: Json = False,
 ) -> None:
     """See that jobs do not run, or end. The exit code is 0 if that was done or asked for each."""
 
     async def call(_: Warrener, client: Client) -> list[tuple[str, str, WarrenerError | None]]:
-        return [(id, *await _revoked(client, id, reason, terminate)) for id in ids]
+        return [(id, *await _revoked(client, id, reason, terminate, unknown)) for id in ids]
 
     answers = with_client(app, call)
     if json:
@@ -75,10 +81,13 @@ def revoke(
 
 
 async def _revoked(
-    client: Client, id: str, reason: str, terminate: bool
+    client: Client, id: str, reason: str, terminate: bool, unknown: bool
 ) -> tuple[str, WarrenerError | None]:
     try:
         waited = await client.revoke(id, reason, terminate=terminate)
     except (JobNotFound, JobEnded) as error:
-        return str(error), error
+        if not unknown or isinstance(error, JobEnded) or not is_job_id(id):
+            return str(error), error
+        await revoke_unknown(client.store, client.settings, id, client.clock(), reason)
+        waited = True
     return ("revoked" if waited else "asked to end"), None
