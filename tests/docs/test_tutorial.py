@@ -112,6 +112,7 @@ async def mounted(port: int) -> AsyncIterator[None]:
         await process.communicate()
 
 
+@pytest.mark.timeout(600)  # some forty commands, each a process
 async def test_every_session_prints_what_the_tutorial_shows(urls: tuple[str, str]) -> None:
     ports = dict(zip(("8000", "8001"), free_ports(2), strict=True))
     async with AsyncExitStack() as stack:
@@ -128,7 +129,8 @@ async def test_every_session_prints_what_the_tutorial_shows(urls: tuple[str, str
 
 
 async def follow(section: str, ports: Mapping[str, int], turn: asyncio.Semaphore) -> None:
-    """Run the sessions of one section in order. Sections do not build on each other's jobs."""
+    """Run the sessions of one section in order. Sections do not build on each other's jobs, nor do two of
+    them pause the same queue."""
     async with turn:
         for step in sessions(section):
             if step.command.startswith((*NOT_RUN, *SERVERS, "warrener status")):
