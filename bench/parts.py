@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -191,18 +192,23 @@ def peer_sending(side: Side, servers: Servers, jobs: int) -> float:
     return jobs / max(1e-9, time.perf_counter() - began - start_up)
 
 
-def lateness(side: Side, servers: Servers, slots: int, jobs: int) -> list[float]:
-    """Milliseconds by which delayed jobs begin late: p50, p95, p99."""
+def lateness(side: Side, servers: Servers, slots: int, jobs: int, waiting: int) -> list[float]:
+    """Milliseconds by which jobs with random delays of 0.5 to 30 s begin late: p50, p95, p99. Beside them
+    so many others wait, for about an hour: spread over the ladder's rungs, as they would be in use."""
+    chance = random.Random(1)
 
     async def each() -> list[float]:
-        async with tasks.app:
+        async with tasks.app as app:
+            await (await tasks.nothing.send()).result(timeout=PATIENCE)  # the worker is there
+            hour = [chance.uniform(3000, 4000) for _ in range(waiting)]
+            await app.send_many([tasks.nothing.s().options(countdown=one) for one in hour])
             handles, due = [], []
-            for number in range(jobs):
-                delay = 2 + 6 * number / jobs
+            for _ in range(jobs):
+                delay = chance.uniform(0.5, 30)
                 due.append(time.time() + delay)
                 handles.append(await tasks.nothing.options(countdown=delay).send())
             for handle in handles:
-                await handle.result(timeout=120)
+                await handle.result(timeout=PATIENCE)
             statuses = [await handle.status() for handle in handles]
             started = [status.started or 0.0 for status in statuses]
             return [1000 * (began - at) for began, at in zip(started, due, strict=True)]

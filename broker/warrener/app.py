@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .canvas import Workflow
 from .client import Client
+from .declared import CatalogueEntry
 from .decorator import TaskDecorator
 from .drafting import drafted
 from .errors import (
@@ -223,20 +224,29 @@ class Warrener:
     async def draft(self, signature: Signature[Any]) -> Submission:
         """The call as a job to submit. Raises UnknownTask, and what Task.send raises for arguments."""
         task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
-        return drafted(signature, task, await self.queue_for(signature))
+        entry = None if task is not None else await self._published(signature)
+        return drafted(signature, task, entry, self._queue(signature, task, entry))
 
     async def queue_for(self, signature: Signature[Any]) -> str:
         """The queue of a call. Raises UnknownTask."""
+        task = self.tasks.get(signature.task)
+        entry = None if task is not None else await self._published(signature)
+        return self._queue(signature, task, entry)
+
+    async def _published(self, signature: Signature[Any]) -> CatalogueEntry | None:
+        return await self.backend().find_task(check_task_name(signature.task))
+
+    def _queue(
+        self, signature: Signature[Any], task: Task[..., Any] | None, entry: CatalogueEntry | None
+    ) -> str:
         if signature.chosen.queue is not None:
             return signature.chosen.queue
-        task = self.tasks.get(signature.task)
-        return await self._queue_by_name(signature.task) if task is None else self.queue_of(task)
-
-    async def _queue_by_name(self, task: str) -> str:
-        queue = await self.backend().queue_of(check_task_name(task))
-        if queue is None:
-            raise UnknownTask(task=task, known=", ".join(sorted(self._tasks)) or "none")
-        return queue
+        if task is not None:
+            return self.queue_of(task)
+        if entry is None:
+            known = ", ".join(sorted(self._tasks)) or "none"
+            raise UnknownTask(task=signature.task, known=known)
+        return entry.queue
 
     async def _submit_all(self, submissions: list[Submission]) -> Sequence[str | WarrenerError]:
         if not self._send_middleware:

@@ -4,24 +4,14 @@ each worker, so that producers can send by name without importing the tasks."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 import orjson
 
+from .declared import CatalogueEntry
 from .fields import known
 from .settings import Settings
 from .store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
-    """One task as its workers declare it. Schemas are JSON Schema."""
-
-    name: str
-    queue: str
-    arguments: dict[str, Any]
-    result: dict[str, Any]
 
 
 class Catalogue:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from . import control, transitions
 from .catalogue import Catalogue
+from .declared import CatalogueEntry
 from .errors import (
     BrokerRefusedLogin,
     BrokerUnavailable,
@@ -168,10 +169,9 @@ class Client:
                 log.warning("%d submission(s) are not recorded yet: %s", left, error)
                 return
 
-    async def queue_of(self, task: str) -> str | None:
-        """The queue of a task that workers have published. Raises StoreUnavailable."""
-        entry = await self.catalogue.find(task)
-        return entry.queue if entry else None
+    async def find_task(self, task: str) -> CatalogueEntry | None:
+        """What workers have published of a task, or None. Raises StoreUnavailable."""
+        return await self.catalogue.find(task)
 
     async def status(self, job_id: str) -> JobStatus | None:
         """The job's record, or None if it is not known. Raises StoreUnavailable."""

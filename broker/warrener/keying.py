@@ -2,64 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from pydantic_core import to_json
 
+from .declared import CatalogueEntry
 from .errors import ConfigurationError, TaskSignatureError
 from .messages import LONGEST_KEY
 from .tasks import Options, Task
+from .uniqueness import Unique
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """By what a task's jobs are counted and told apart. `defaults` has all its parameters, in order."""
+
+    task: str
+    defaults: Mapping[str, Any]
+    keyed: bool
+    key: str | None
+    unique: Unique | None
+
+    @classmethod
+    def of(cls, task: Task[..., Any]) -> Keyed:
+        """Of a task that is declared here."""
+        limits, unique = task.settings.limits, task.settings.unique
+        defaults = {
+            name: None if one.default is one.empty else one.default
+            for name, one in task.schema.parameters.items()
+        }
+        keyed = limits is not None and limits.per_key is not None
+        return cls(task.name, defaults, keyed, limits.key if limits else None, unique)
+
+    @classmethod
+    def published(cls, entry: CatalogueEntry) -> Keyed:
+        """Of one that workers have published."""
+        properties = entry.arguments.get("properties", {})
+        defaults = {name: schema.get("default") for name, schema in properties.items()}
+        unique = None
+        if entry.unique is not None:
+            by = entry.unique["by"]
+            how = {**entry.unique, "by": None if by is None else tuple(by)}
+            unique = Unique(**how)
+        return cls(entry.name, defaults, entry.keyed, entry.key, unique)
+
+    def value(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """The value of one parameter in this call. Raises TaskSignatureError if there is no such one."""
+        if name not in self.defaults:
+            reason = f"it is limited or unique by {name!r}, which is none of its parameters"
+            raise TaskSignatureError(task=self.task, reason=reason)
+        return arguments.get(name, self.defaults[name])
 
 
 def concurrency_key(
-    task: Task[..., Any] | None, options: Options, arguments: dict[str, Any]
+    keyed: Keyed | None, options: Options, arguments: Mapping[str, Any]
 ) -> str | None:
     """What the limits of this task count this call by, if by anything. Raises ConfigurationError for a key
     that nothing would count."""
     chosen = options.concurrency_key
-    if task is None:
+    if keyed is None:
         return chosen
-    limits = task.settings.limits
-    if chosen is not None and (limits is None or limits.per_key is None):
+    if chosen is not None and not keyed.keyed:
         raise ConfigurationError(
-            message=f"task {task.name!r} has no limit per key, so that concurrency_key={chosen!r} would "
+            message=f"task {keyed.task!r} has no limit per key, so that concurrency_key={chosen!r} would "
             "change nothing: give it limits=Limits(max_per_key=…)"
         )
-    if chosen is not None or limits is None or limits.key is None:
+    if chosen is not None or keyed.key is None:
         return chosen
-    return text_of(argument(task, limits.key, arguments))
+    return text_of(keyed.value(keyed.key, arguments))
 
 
 def check_named(task: Task[..., Any]) -> None:
     """Raise TaskSignatureError if its limits, or what makes it unique, name what is no parameter of it."""
-    limits, unique = task.settings.limits, task.settings.unique
-    if limits is not None and limits.key is not None:
-        argument(task, limits.key, {})
-    for name in (unique.by or ()) if unique is not None else ():
-        argument(task, name, {})
+    keyed = Keyed.of(task)
+    if keyed.key is not None:
+        keyed.value(keyed.key, {})
+    for name in (keyed.unique.by or ()) if keyed.unique is not None else ():
+        keyed.value(name, {})
 
 
-def uniqueness(task: Task[..., Any] | None, arguments: dict[str, Any]) -> dict[str, Any]:
+def uniqueness(keyed: Keyed | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What a submission of this call says of its being the only one."""
-    unique = task.settings.unique if task is not None else None
-    if task is None or unique is None:
+    unique = keyed.unique if keyed is not None else None
+    if keyed is None or unique is None:
         return {}
-    names = task.schema.parameters if unique.by is None else unique.by
-    values = {name: argument(task, name, arguments) for name in names}
+    names = keyed.defaults if unique.by is None else unique.by
+    values = {name: keyed.value(name, arguments) for name in names}
     digest = sha256(to_json(values, fallback=str)).hexdigest()
     how = {"unique_for": unique.expires, "refuse_duplicate": unique.on_duplicate == "error"}
     return {"unique": digest, **how}
-
-
-def argument(task: Task[..., Any], name: str, arguments: dict[str, Any]) -> Any:
-    """The value of one parameter in this call. Raises TaskSignatureError if there is no such parameter."""
-    parameter = task.schema.parameters.get(name)
-    if parameter is None:
-        reason = f"it is limited or unique by {name!r}, which is none of its parameters"
-        raise TaskSignatureError(task=task.name, reason=reason)
-    default = None if parameter.default is parameter.empty else parameter.default
-    return arguments.get(name, default)
 
 
 def text_of(value: Any) -> str | None:

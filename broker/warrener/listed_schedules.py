@@ -80,7 +80,7 @@ class Schedules:
     async def _definition(self, scheduled: Scheduled) -> Definition:
         """Its task is one that is declared here, or that workers have published."""
         name, tasks = check(scheduled).signature.task, self._app.tasks
-        if name not in tasks and await self._client.queue_of(name) is None:
+        if name not in tasks and await self._client.find_task(name) is None:
             raise UnknownTask(task=name, known=", ".join(sorted(tasks)) or "none")
         return definition_of(scheduled, tasks.get(name), self._app.settings)
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from . import ids
+from .declared import CatalogueEntry
 from .errors import ConfigurationError, WarrenerError
 from .records import JobStatus
 
@@ -74,8 +75,8 @@ class Backend(Protocol):
     async def submit(self, submissions: Sequence[Submission]) -> list[str | WarrenerError]:
         """The job's id, or what was wrong, for each submission in order."""
 
-    async def queue_of(self, task: str) -> str | None:
-        """The queue of a task that workers have published, or None."""
+    async def find_task(self, task: str) -> CatalogueEntry | None:
+        """What workers have published of a task, or None."""
 
     async def status(self, job_id: str) -> JobStatus | None:
         """The job's record, or None if it is not known."""

@@ -20,6 +20,7 @@ from examples.scan.models import Analysis, Finding, PageRef, Report, Scan, Summa
 from examples.scan.site import BROKEN, FLAKY, Site
 from examples.scan.tasks import analyse, discover, report
 from warrener import Job, JobError, JobNotFound, JobStatus, RetryLater, State, WarrenerError
+from warrener.declared import CatalogueEntry
 from warrener.submissions import Submission
 
 
@@ -34,7 +35,7 @@ class FakeBackend:
         self.sent += submissions
         return [str(submission.job_id) for submission in submissions]
 
-    async def queue_of(self, task: str) -> str | None:
+    async def find_task(self, task: str) -> CatalogueEntry | None:
         return None
 
     async def status(self, job_id: str) -> JobStatus | None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from warrener import SyncCallOnLoop, Warrener, sync
+from warrener.declared import CatalogueEntry
 from warrener.submissions import Submission
 from warrener.sync import Portal
 
@@ -176,8 +177,8 @@ class Memory:
         self.submitted += submissions
         return [f"job-{len(self.submitted)}"]
 
-    async def queue_of(self, task: str) -> str | None:
-        return "q"
+    async def find_task(self, task: str) -> CatalogueEntry | None:
+        return CatalogueEntry(task, "q", {}, {})
 
     async def close(self) -> None: ...
 

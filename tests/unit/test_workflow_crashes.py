@@ -43,6 +43,12 @@ async def told(causes: list[dict[str, str]]) -> int:
     return len(causes)
 
 
+@app.task
+async def seen(result: int) -> str:
+    RUNS.append("seen")
+    return str(result)
+
+
 STEPS = 30
 """More than a life of these has: from there on, nothing dies."""
 
@@ -87,6 +93,26 @@ async def test_a_chord_survives_a_crash_between_any_two_steps() -> None:
                 bodies.append(ran)
     # Killed between its start and the record of its end, the body runs again: at least once.
     assert 0 < bodies.count(2) <= 2
+
+
+async def test_who_is_told_of_the_end_is_told_once_wherever_the_worker_dies() -> None:
+    """Under one id: its run is repeated only if the worker died within it."""
+    callbacks = []
+    for at in range(1, STEPS):
+        for after in (False, True):
+            RUNS.clear()
+            async with Lives(app) as lives:
+                handle = await the_chord().options(on_success=seen.s()).send()
+                await lives.to_the_end(Fuse(at, after=after))
+                lives.light(Fuse())
+                assert await handle.result(0) == 3
+                [callback] = (await handle.status()).callbacks
+                assert callback.state == "SUCCESS", (at, after)
+                assert callback.job_id is not None
+                assert (await app.job(callback.job_id).status()).result == "3"
+                callbacks.append(RUNS.count("seen"))
+    assert set(callbacks) == {1, 2}
+    assert callbacks.count(2) <= 2
 
 
 async def test_without_its_debt_a_chord_stops_for_good(monkeypatch: pytest.MonkeyPatch) -> None:

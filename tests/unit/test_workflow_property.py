@@ -145,11 +145,8 @@ crashes = st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=3)
 """At which step a life ends, and whether before it or after."""
 
 
-@settings(max_examples=100)
-@given(trees(True), st.integers(0, 99), st.sampled_from([0.0, 0.3]), crashes)
-async def test_it_ends_as_the_interpreter_says(
-    tree: Any, seed: int, doubles: float, ends: list[tuple[int, bool]]
-) -> None:
+async def ends_as_said(tree: Any, seed: int, doubles: float, ends: list[tuple[int, bool]]) -> None:
+    """Whatever is delivered twice, and wherever a life ends, it ends as the interpreter says."""
     REPAIRED.clear()
     async with Lives(app, seed, doubles) as lives:
         flow = drawn(tree, False)
@@ -160,11 +157,10 @@ async def test_it_ends_as_the_interpreter_says(
         assert await outcome(handle) == expected(tree, False)
 
 
-@settings(max_examples=60)
-@given(trees(False), st.integers(0, 99), st.sampled_from([0.0, 0.3]), crashes)
-async def test_repaired_and_replayed_it_ends_as_if_nothing_had_failed(
+async def ends_as_if_repaired(
     tree: Any, seed: int, doubles: float, ends: list[tuple[int, bool]]
 ) -> None:
+    """What failed is repaired and replayed: it ends as if nothing had failed."""
     REPAIRED.clear()
     async with Lives(app, seed, doubles) as lives:
         flow = drawn(tree, False)
@@ -180,3 +176,19 @@ async def test_repaired_and_replayed_it_ends_as_if_nothing_had_failed(
         assert await outcome(handle) == expected(tree, True)
         status = await handle.status()
         assert status.done == status.total
+
+
+@settings(max_examples=100)
+@given(trees(True), st.integers(0, 99), st.sampled_from([0.0, 0.3]), crashes)
+async def test_it_ends_as_the_interpreter_says(
+    tree: Any, seed: int, doubles: float, ends: list[tuple[int, bool]]
+) -> None:
+    await ends_as_said(tree, seed, doubles, ends)
+
+
+@settings(max_examples=60)
+@given(trees(False), st.integers(0, 99), st.sampled_from([0.0, 0.3]), crashes)
+async def test_repaired_and_replayed_it_ends_as_if_nothing_had_failed(
+    tree: Any, seed: int, doubles: float, ends: list[tuple[int, bool]]
+) -> None:
+    await ends_as_if_repaired(tree, seed, doubles, ends)

@@ -40,6 +40,10 @@ class Crashed(BaseException):
     """The process is dead: nothing catches this, and nothing it does has an effect any more."""
 
 
+ENDLESS = 3_000
+"""Steps after which a life counts as one without end."""
+
+
 class Fuse:
     """Counts the steps of a life, and ends it before or after one of them."""
 
@@ -54,7 +58,7 @@ class Fuse:
         """One step that others see."""
         self.steps += 1
         mine = self.at == self.steps
-        if self.dead or (mine and not self.after):
+        if self.dead or (mine and not self.after) or self.steps > ENDLESS:
             self.dead = True
             raise Crashed
         yield

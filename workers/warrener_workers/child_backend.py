@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from warrener import errors
 from warrener.catalogue import Catalogue
+from warrener.declared import CatalogueEntry
 from warrener.errors import WaitInsideJob, WarrenerError
 from warrener.messages import NO_ARGUMENTS
 from warrener.records import JobStatus
@@ -57,10 +58,9 @@ class ChildBackend:
     def _store(self) -> Store:
         return Store(self._settings, open_client(self._settings), time.time)
 
-    async def queue_of(self, task: str) -> str | None:
-        """The queue of a task that workers have published."""
-        entry = await Catalogue(self._settings, self._store).find(task)
-        return entry.queue if entry else None
+    async def find_task(self, task: str) -> CatalogueEntry | None:
+        """What workers have published of a task, or None."""
+        return await Catalogue(self._settings, self._store).find(task)
 
     async def status(self, job_id: str) -> JobStatus | None:
         """The job's record, or None if it is not known."""

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from warrener import Settings, Warrener
-from warrener.catalogue import CatalogueEntry
+from warrener.declared import CatalogueEntry
 from warrener.keying import check_named
 from warrener.limits import Limits
 from warrener.retry import Backoff
@@ -60,7 +60,10 @@ def describe(app: Warrener) -> bytes:
             limits=settings.limits,
         )
         schemas = {"arguments": task.schema.json_schema, "result": task.schema.result_schema}
-        tasks.append({"spec": asdict(spec), **schemas})
+        unique = asdict(settings.unique) if settings.unique else None
+        tasks.append(
+            {"spec": asdict(spec), **schemas, "priority": settings.priority, "unique": unique}
+        )
     secrets = {name: getattr(app.settings, name).get_secret_value() for name in SECRETS}
     shown = {**app.settings.model_dump(mode="json"), **secrets}
     return orjson.dumps({"tasks": tasks, "settings": shown})
@@ -76,6 +79,16 @@ def parse(text: bytes) -> Registry:
         limits = facts.pop("limits")
         spec = TaskSpec(backoff=backoff, limits=Limits(**limits) if limits else None, **facts)
         specs[spec.name] = spec
-        entry = CatalogueEntry(spec.name, spec.queue, task["arguments"], task["result"])
+        keyed = spec.limits is not None and spec.limits.per_key is not None
+        entry = CatalogueEntry(
+            spec.name,
+            spec.queue,
+            task["arguments"],
+            task["result"],
+            task["priority"],
+            keyed,
+            spec.limits.key if spec.limits else None,
+            task["unique"],
+        )
         catalogue.append(entry)
     return Registry(specs, catalogue, Settings(**content["settings"]))

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from warrener import Job, Warrener, WarrenerError
+from warrener.declared import CatalogueEntry
 from warrener.records import JobStatus
 from warrener.store import Call
 from warrener.submissions import Submission
@@ -163,9 +164,9 @@ class _BackendThere:
         """See Backend.submit."""
         return await _there(self._inner.submit(submissions), self._loop)
 
-    async def queue_of(self, task: str) -> str | None:
+    async def find_task(self, task: str) -> CatalogueEntry | None:
         """See Backend.queue_of."""
-        return await _there(self._inner.queue_of(task), self._loop)
+        return await _there(self._inner.find_task(task), self._loop)
 
     async def status(self, job_id: str) -> JobStatus | None:
         """See Backend.status."""

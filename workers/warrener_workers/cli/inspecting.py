@@ -10,8 +10,8 @@ import typer
 from rich.console import RenderableType
 
 from warrener import Warrener
-from warrener.catalogue import CatalogueEntry
 from warrener.client import Client
+from warrener.declared import CatalogueEntry
 from warrener.presence import Presence, PresenceBoard
 
 from .options import Json, OptionalApp, span, table_of
