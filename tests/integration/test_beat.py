@@ -193,7 +193,7 @@ async def test_a_crash_at_each_step_leaves_one_job_a_tick(
         steps = _Steps(end_at)
         with monkeypatch.context() as patch:
             steps.wrap(first.book, "lead", patch)
-            steps.wrap(first.book, "all", patch)
+            steps.wrap(first.book, "everything", patch)
             steps.wrap(first.client.publisher, "publish_many", patch)
             steps.wrap(first.book, "record", patch)
             with pytest.raises(_Killed):
