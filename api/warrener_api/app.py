@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from warrener import Warrener
+from warrener.operating import OperationRunner
 
+from .clients import client_of
 from .dashboard import pages
 from .problems import problem_of, problems_with, response_of
 from .routes import (
@@ -21,6 +23,7 @@ from .routes import (
     events,
     health,
     jobs,
+    operations,
     queues,
     schedules,
     workers,
@@ -30,21 +33,24 @@ from .security import Gate
 
 
 def router(app: Warrener, *, protected: bool = True) -> APIRouter:
-    """Everything under HTTP for one app, to include in a FastAPI app; it brings its lifespan, which
-    closes the connections at the end. It asks for API keys, and without any serves this machine alone;
-    not `protected`, it serves whoever the app around it lets through."""
+    """Everything under HTTP for one app, to include in a FastAPI app; it brings its lifespan, in which
+    operations on dead letters are carried out, and which closes the connections at the end. It asks for
+    API keys, and without any serves this machine alone; not `protected`, it serves whoever the app around
+    it lets through."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         try:
-            yield
+            async with OperationRunner(lambda: client_of(app)).working():
+                yield
         finally:
             await app.close()
 
     guards = [Depends(Gate(app).admit)] if protected else []
     refusals = problems_with(401, 403) if protected else {}
     guarded = APIRouter(dependencies=guards, responses=refusals)
-    for part in (batches, events, jobs, workflows, queues, dead_letters, schedules, workers):
+    parts = (batches, events, jobs, workflows, queues, dead_letters, operations, schedules, workers)
+    for part in parts:
         guarded.include_router(part.routes(app))
     guarded.include_router(pages(app))
     whole = APIRouter(lifespan=lifespan)

@@ -126,6 +126,7 @@ class DeadLetterView(BaseModel):
     attempts: list[dict[str, Any]]
     body: str
     size: int
+    workflow: str
 
     @classmethod
     def of(cls, letter: DeadLetter) -> DeadLetterView:
@@ -136,7 +137,7 @@ class DeadLetterView(BaseModel):
 
 _WHOLE = (
     *("id", "job_id", "task", "queue", "generation", "attempt"),
-    *("reason", "worker", "attempts", "body", "size"),
+    *("reason", "worker", "attempts", "body", "size", "workflow"),
 )
 
 
@@ -185,25 +186,3 @@ class DeadCountView(BaseModel):
             drift=count.drift or None,
             **became,
         )
-
-
-class ReplayRequest(LetterFilter):
-    """Which dead letters to replay: conditions that must all hold, or `all`."""
-
-    all: bool = False
-    limit: Annotated[int, Field(ge=1, le=MOST)] | None = None
-    dry_run: bool = False
-    resign: bool = False
-    """Replay those without a valid signature as well, signed anew."""
-
-
-class ReplayView(BaseModel):
-    """What a replay did."""
-
-    queue: str
-    seen: int
-    replayed: int
-    kept: int
-    already: int
-    failed: list[str]
-    job_ids: list[str]

@@ -43,6 +43,8 @@ class DeadLetter:
     """The message's body as text, cut after 16 KiB, and after 4 KiB in the index."""
     size: int = 0
     """Bytes of the whole body."""
+    workflow: str = ""
+    """The id of the workflow that the job belongs to, if it does."""
 
     def to_json(self) -> bytes:
         """As the index keeps it."""
@@ -84,6 +86,7 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
         attempts=death.attempts[-KEPT_ATTEMPTS:],
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
         size=len(message.body),
+        workflow=message.workflow.partition("/")[0],
     )
     room = _room_beside(message.extra)
     headers = {
@@ -147,6 +150,7 @@ def read(message: Message, queue: str) -> DeadLetter:
         attempts=_attempts(text("attempts", "[]")),
         body=message.body[:LONGEST_BODY_SHOWN].decode("utf-8", "replace"),
         size=len(message.body),
+        workflow=message.workflow.partition("/")[0],
     )
 
 

@@ -18,7 +18,7 @@ where it is raised, which stay on the error as attributes.
     ├── BrokerUnavailable                  .may_arrive, as above
     ├── StoreUnavailable
     ├── ConsumingLost                      ends a worker
-    ├── QueueBusy · DeadLetterNotFound
+    ├── QueueBusy · DeadLetterNotFound · OperationNotFound
     ├── ApiKeyNotFound · WorkerNotFound
     ├── ScheduleNotFound · ScheduleExists · ScheduleInCode
     ├── ResultError
@@ -270,6 +270,10 @@ class ScheduleInCode(WarrenerError):
 class DeadLetterNotFound(WarrenerError):
     """No dead letter {letter_id!r} is listed: it was replayed or discarded, the id is wrong, or the list is
     not up to date. `warrener dead counts` compares it with the queues."""
+
+
+class OperationNotFound(WarrenerError):
+    """No operation {operation_id} is known: the id is wrong, or it ended more than a week ago."""
 
 
 class ResultError(WarrenerError):

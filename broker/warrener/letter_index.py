@@ -120,6 +120,12 @@ class DeadLetterIndex:
             found: Any = await self._store.client.hgetall(self._key(queue, "counts"))
         return {name.decode(): int(number) for name, number in found.items()}
 
+    async def ids(self, queue: str) -> list[str]:
+        """The ids of all letters of a queue."""
+        async with self._store.reachable():
+            found: Any = await self._store.client.hkeys(self._key(queue, "lines"))
+        return [name.decode() for name in found]
+
     async def search(
         self,
         queues: Sequence[str],

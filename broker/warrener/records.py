@@ -62,6 +62,11 @@ class JobStatus:
     """Why it was revoked."""
     recovered: bool
     """True if the store lost the record and a worker made it again from the message."""
+    edits: list[dict[str, Any]]
+    """Each change of its arguments at a replay: operation, at, by, the original body (8 KiB of it) and its
+    size."""
+    discarded: dict[str, Any] | None
+    """Of a FAILURE whose dead letter was given up: at, by, reason."""
     owes: bool
     """True while what the job's end owes, such as its dead letter, is not known to be in its queue."""
     waits_for: str | None = None
@@ -121,6 +126,8 @@ def parse_status(
         progress=orjson.loads(progress) if progress else None,
         reason=_text(record, b"reason"),
         recovered=b"created" not in record,
+        edits=orjson.loads(b"[" + record.get(b"edits", b"") + b"]"),
+        discarded=orjson.loads(record[b"discarded"]) if b"discarded" in record else None,
         owes=b"owed" in record,
     )
 

@@ -1,6 +1,6 @@
 """Replay: dead letters back to their queue, as the next generation of their job.
 
-In this order: published to the origin and confirmed, the record moved to the next generation, acknowledged
+In this order: published to the queue and confirmed, the record moved to the next generation, acknowledged
 in the dead queue. Killed anywhere and run again, a letter whose record has moved on is acknowledged without
 being published, and one that was published twice falls at the claim.
 """
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from aiormq.abc import DeliveredMessage
-
-from . import topology, transitions
+from . import transitions
 from .client import Client
-from .dead_letters import read, revive, unburied
-from .errors import WarrenerError
+from .dead_letters import revive, unburied
+from .editing import Edit
+from .errors import InvalidArguments
 from .letter_index import DeadLetterIndex
-from .messages import BAD_SIGNATURE, Malformed, Message, Seal, decode
+from .messages import Message
 from .publishing import Outgoing
 from .records import JobStatus
 from .selecting import Selection
 from .states import State
 from .taking import Passes, one_pass
+from .walking import Control, Fate, Letter, Work, walk
 
 
 @dataclass(slots=True)
@@ -37,42 +37,105 @@ class ReplayReport:
     already: int = 0
     """Letters whose job had been replayed before: acknowledged, not published again."""
     failed: list[str] = field(default_factory=list)
+    """Why letters stay; the first 100."""
     job_ids: list[str] = field(default_factory=list)
 
 
-class _Letter:
-    """One message of the dead queue, read. `unsigned` says what is wrong with its signature."""
+def passes_of(client: Client) -> Passes:
+    """RabbitMQ's passes, as this client sees it."""
+    return partial(one_pass, client.publisher, client.settings, alone=True)
+
+
+class Revival(Work):
+    """Publishes dead letters again, to their queue `origin` or to another, with edited arguments or not."""
 
     def __init__(
-        self, delivered: DeliveredMessage, queue: str, seal: Seal | None, place: str
+        self,
+        client: Client,
+        origin: str,
+        *,
+        to_queue: str = "",
+        resign: bool = False,
+        edit: Edit | None = None,
     ) -> None:
-        found = decode(delivered.header.properties, delivered.body)
-        self.delivered = delivered
-        self.message = found if isinstance(found, Message) else None
-        if isinstance(found, Malformed):
-            stand_in = Message(
-                found.job_id or "", found.task or "", found.body, extra=found.headers
-            )
-            self.facts = read(stand_in, queue)
-        else:
-            self.facts = read(self.message or found.message, queue)  # type: ignore[union-attr]
-        checked = found if seal is None else seal.check(found, place)
-        self.unsigned = checked.reason if isinstance(checked, Malformed) else ""
+        self._client = client
+        self._index = DeadLetterIndex(client.settings, client.store)
+        self._origin = origin
+        self._queue = to_queue or origin
+        self._resign = resign
+        self._edit = edit
 
-    @property
-    def unclaimed(self) -> bool:
-        """True if a worker refused it without looking at its job's record."""
-        return bool(self.unsigned) and self.facts.reason == BAD_SIGNATURE
+    def fault(self, letter: Letter) -> str:
+        """Why it cannot be replayed, or nothing."""
+        if letter.message is None:
+            return f"Letter {letter.facts.id!r} stays: it is no job ({letter.facts.error.message})."
+        if letter.unsigned and not self._resign:
+            return _not_signed(letter)
+        if self._edit is not None:
+            try:
+                self._edit.apply(letter.message)
+            except InvalidArguments as error:
+                return f"Letter {letter.facts.id!r} stays: {error}"
+        return ""
+
+    async def do(self, letters: Sequence[Letter]) -> list[Fate]:
+        """Replay these letters."""
+        store = self._client.store
+        statuses = await store.statuses([one.facts.job_id for one in letters])
+        fates, due = {}, []
+        for letter, status in zip(letters, statuses, strict=True):
+            # The record of a job that no worker has looked at says nothing of this letter.
+            if status is None or letter.unclaimed:
+                due.append(letter)
+            elif _moved_on(letter, status):
+                fates[id(letter)] = Fate(letter, already=True)
+            elif _unfinished(letter, status):
+                fates[id(letter)] = Fate(letter, fault=_still_open(status))
+            else:
+                due.append(letter)
+        faults = await self._client.publisher.publish_many([self._outgoing(one) for one in due])
+        for letter, fault in zip(due, faults, strict=True):
+            fates[id(letter)] = Fate(letter, done=fault is None, fault=str(fault or ""))
+        await self._record([fate for fate in fates.values() if fate.done or fate.already])
+        return [fates[id(letter)] for letter in letters]
+
+    def _outgoing(self, letter: Letter) -> Outgoing:
+        message = (unburied if letter.unclaimed else revive)(_job(letter))
+        if self._edit is not None:
+            message = self._edit.apply(message)
+        return Outgoing(message, self._queue)
+
+    async def _record(self, gone: Sequence[Fate]) -> None:
+        noted = self._edit is not None  # also where a run before this one was killed just here
+        moves = [
+            self._move(fate.letter)
+            for fate in gone
+            if (fate.done or noted) and not fate.letter.unclaimed
+        ]
+        if moves:
+            await self._client.store.apply(moves)
+        ids = [fate.letter.facts.id for fate in gone]
+        await self._index.remove(self._origin, ids, "replayed")
+
+    def _move(self, letter: Letter) -> transitions.Transition:
+        message = _job(letter)
+        note = b"" if self._edit is None else self._edit.note(message)
+        return transitions.replay(message, self._queue, note)
+
+
+class _Counted(Revival):
+    """A replay that only counts."""
+
+    async def do(self, letters: Sequence[Letter]) -> list[Fate]:
+        return [Fate(letter) for letter in letters]
 
 
 class Replayer:
     """Replays the dead letters of one app's queues; `passes` are by default RabbitMQ's."""
 
     def __init__(self, client: Client, passes: Passes | None = None) -> None:
-        publisher, settings = client.publisher, client.settings
         self._client = client
-        self._passes = passes or partial(one_pass, publisher, settings, alone=True)
-        self._names = topology.Names(client.settings.namespace)
+        self._passes = passes or passes_of(client)
         self.index = DeadLetterIndex(client.settings, client.store)
 
     async def replay(
@@ -87,67 +150,39 @@ class Replayer:
         """Replay what is selected of the dead queue of `queue`, at most `limit` letters; the rest stays,
         in its order. Letters without a valid signature, where there should be one, stay as well unless
         told to `resign`. Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
-        report = ReplayReport(queue)
-        dead_queue = self._names.dead_queue(queue)
-        async with self._passes(dead_queue) as one:
-            async for group in one.groups():
-                seal = self._client.seal
-                letters = [_Letter(delivered, queue, seal, dead_queue) for delivered in group]
-                report.seen += len(letters)
-                chosen = [o for o in letters if o.message is not None and selection.takes(o.facts)]
-                if not resign:
-                    report.failed += [_not_signed(letter) for letter in chosen if letter.unsigned]
-                    chosen = [letter for letter in chosen if not letter.unsigned]
-                if limit is not None:
-                    chosen = chosen[: max(0, limit - report.replayed)]
-                report.kept += len(letters) - len(chosen)
-                gone: list[_Letter] = []
-                if dry_run:
-                    report.replayed += len(chosen)
-                else:
-                    gone = await self._revive(queue, chosen, report)
-                keep = [letter.delivered for letter in letters if letter not in gone]
-                await one.settle(group, keep)
-        return report
-
-    async def _revive(
-        self, queue: str, letters: Sequence[_Letter], report: ReplayReport
-    ) -> list[_Letter]:
-        """Those of the letters that the dead queue need not keep any longer."""
-        store = self._client.store
-        statuses = await store.statuses([one.facts.job_id for one in letters]) if letters else []
-        # The record of a job that no worker has looked at says nothing of this letter.
-        pairs = [p for p in zip(letters, statuses, strict=True) if not p[0].unclaimed]
-        moved_on = [one for one, status in pairs if status and _moved_on(one, status)]
-        unfinished = {one: status for one, status in pairs if status and _unfinished(one, status)}
-        due = [one for one in letters if one not in moved_on and one not in unfinished]
-        faults = await self._publish(queue, due)
-        done = [one for one, fault in zip(due, faults, strict=True) if fault is None]
-        moves = [transitions.replay(_job(one), queue) for one in done if not one.unclaimed]
-        if moves:
-            await store.apply(moves)
-        report.already += len(moved_on)
-        report.replayed += len(done)
-        report.job_ids += [one.facts.job_id for one in done]
-        report.failed += [str(fault) for fault in faults if fault is not None]
-        report.failed += [_still_open(status) for status in unfinished.values()]
-        gone = [*done, *moved_on]
-        await self.index.remove(queue, [one.facts.id for one in gone], "replayed")
-        return gone
-
-    async def _publish(self, queue: str, letters: Sequence[_Letter]) -> list[WarrenerError | None]:
-        outgoing = [
-            Outgoing((unburied if one.unclaimed else revive)(_job(one)), queue) for one in letters
-        ]
-        return await self._client.publisher.publish_many(outgoing)
+        work = (_Counted if dry_run else Revival)(self._client, queue, resign=resign)
+        control = _Counting(limit) if dry_run else Control(limit)
+        found = await walk(self._client, self._passes, queue, selection, work, control)
+        would = control.counted if isinstance(control, _Counting) else found.done
+        return ReplayReport(
+            queue,
+            found.seen,
+            would,
+            found.seen - would - found.already,
+            found.already,
+            found.faults,
+            found.job_ids,
+        )
 
 
-def _job(letter: _Letter) -> Message:
+class _Counting(Control):
+    """Counts what a replay would take."""
+
+    counted = 0
+
+    async def reserve(self, letters: Sequence[Letter], report: object) -> list[Letter]:
+        room = len(letters) if self._limit is None else self._limit - self.counted
+        chosen = list(letters[:room])
+        self.counted += len(chosen)
+        return chosen
+
+
+def _job(letter: Letter) -> Message:
     assert letter.message is not None
     return letter.message
 
 
-def _moved_on(letter: _Letter, status: JobStatus) -> bool:
+def _moved_on(letter: Letter, status: JobStatus) -> bool:
     """True if the job has left the generation in which it died, or has ended in it for good after all:
     a pass before this one was killed between the record's move and the acknowledgement."""
     if status.generation != letter.facts.generation:
@@ -155,13 +190,13 @@ def _moved_on(letter: _Letter, status: JobStatus) -> bool:
     return status.state in (State.SUCCESS, State.REVOKED)
 
 
-def _unfinished(letter: _Letter, status: JobStatus) -> bool:
+def _unfinished(letter: Letter, status: JobStatus) -> bool:
     """True if the record knows nothing of this death. The letter may be all there is of the job, so it
     is not dropped; and the job may be running, so it is not published beside that."""
     return status.generation == letter.facts.generation and not status.is_terminal
 
 
-def _not_signed(letter: _Letter) -> str:
+def _not_signed(letter: Letter) -> str:
     return (
         f"Letter {letter.facts.id!r} ({letter.facts.task!r}) stays: {letter.unsigned}. If you know where "
         f"it comes from, replay it with --resign (over HTTP: resign)."

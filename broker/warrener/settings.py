@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     result_ttl: float = Field(86_400, gt=0)
     dedupe_ttl: float = Field(604_800, gt=0)
     """How long the record of an ended job lives, and so protects from a second run."""
+    dead_letter_retention: float | None = Field(None, gt=0)
+    """How long dead letters are kept before an API or a beat drops them; without it, for ever."""
 
     beat: float = Field(3.0, ge=0.5)
     """How often a worker says that it lives; after three silent beats it counts as dead. Its children

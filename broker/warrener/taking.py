@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from copy import copy
 from typing import Protocol
@@ -25,10 +25,22 @@ SILENCE = 2.0
 """Seconds without a message after which those that were counted are taken to have gone elsewhere."""
 
 
+Allowance = Callable[[], Awaitable[int]]
+"""Asked while nothing is held: how many messages may be taken next, WINDOW at most. 0 ends the pass."""
+
+
+async def at_full_speed() -> int:
+    """An allowance without end."""
+    return WINDOW
+
+
 class Going(Protocol):
     """What replaying needs of a pass; the double for tests has it as well."""
 
-    def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
+    whole: bool
+    """True once everything that the queue held at its beginning was met."""
+
+    def groups(self, allowed: Allowance = at_full_speed) -> AsyncIterator[list[DeliveredMessage]]:
         """What the queue has now, group by group."""
 
     async def settle(
@@ -48,26 +60,36 @@ class Pass:
         self._channel = channel
         self._queue = queue
         self._seconds = seconds
+        self.whole = False
 
-    async def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
+    async def groups(
+        self, allowed: Allowance = at_full_speed
+    ) -> AsyncIterator[list[DeliveredMessage]]:
         """As many messages as the queue has now: what is put back meanwhile is not met again.
 
         The first is taken by a get, whose answer counts those behind it. It is a command in the quorum
         queue's log, after all that a pass before gave back; the depth that a passive declare answers
         may be from before.
         """
+        size = await allowed()
+        if not size:
+            return
         first = await self._channel.basic_get(self._queue)
         if first.message_count is None:
+            self.whole = True
             return
         left = first.message_count + 1
-        size = min(WINDOW, left)
+        size = min(size, left)
         group = [first, *await self._take(size - 1)]
         while group:
             yield group
-            # A group that is too small is the last: what should have been in it may still come, and
-            # the acknowledgement of another group would cover it.
-            left = left - size if len(group) == size else 0
-            size = min(WINDOW, left)
+            if len(group) < size:
+                # The last: what should have been in it may still come, and the acknowledgement of
+                # another group would cover it.
+                return
+            left -= size
+            self.whole = left == 0
+            size = min(await allowed(), left) if left else 0
             group = await self._take(size)
 
     async def _take(self, size: int) -> list[DeliveredMessage]:

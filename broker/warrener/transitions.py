@@ -222,10 +222,17 @@ def ask_revoke(
     return Transition("ask_revoke", job_id, arguments, announces=True)
 
 
-def replay(message: Message, queue: str) -> Transition:
-    """A dead letter, `message`, was published again as the next generation."""
-    arguments = (message.generation, message.task, queue)
+def replay(message: Message, queue: str, edit: bytes = b"") -> Transition:
+    """A dead letter, `message`, was published again as the next generation, to this queue; `edit` says, as
+    JSON, how its arguments were changed."""
+    arguments = (message.generation, message.task, queue, edit)
     return Transition("replay", message.job_id, arguments, about=(message, queue))
+
+
+def discard(job_id: str, generation: int, fact: bytes, record_ttl: float) -> Transition:
+    """The dead letter of this generation is given up; `fact` says who, when and why, as JSON. Answers ok,
+    again, beyond or open."""
+    return Transition("discard", job_id, (generation, fact, max(1, round(record_ttl))))
 
 
 def progress(job_id: str, token: str, report: bytes, about: Subject | None = None) -> Transition:

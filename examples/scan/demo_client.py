@@ -133,8 +133,13 @@ class Api:
 
     def replay(self, queue: str) -> int:
         """Send all dead letters of a queue to work again; returns how many there were."""
-        answer = self._ask("POST", f"/dead-letters/{queue}/replay", json={"all": True})
-        return int(answer["replayed"])
+        operation = self._ask("POST", f"/dead-letters/{queue}/replay", json={"all": True})
+
+        def ended() -> Any:
+            found = self._ask("GET", f"/operations/{operation['id']}", params={"wait": 5})
+            return found if found["finished"] else None
+
+        return int(until("the replay ends", ended, PATIENCE)["done"])
 
     def queues(self) -> list[QueueView]:
         """The queues of the scanner."""

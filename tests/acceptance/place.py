@@ -79,8 +79,9 @@ class Place:
 
     @asynccontextmanager
     async def http(self, app: Warrener = shop.app) -> AsyncIterator[httpx.AsyncClient]:
-        """The HTTP API of an app that connects here, in this process."""
-        async with self.app(app), http_of(create_app(app)) as client:
+        """The HTTP API of an app that connects here, in this process, as a server runs it."""
+        web = create_app(app)
+        async with self.app(app), web.router.lifespan_context(web), http_of(web) as client:
             yield client
 
     def run(self, *arguments: str, typed: str = "") -> Done:

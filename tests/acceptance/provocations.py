@@ -11,13 +11,15 @@ from typing import Any
 
 from warrener import Warrener, chain, cron, every
 from warrener.api_keys import KeyRing, Role
+from warrener.asking import ask
 from warrener.client import Client
 from warrener.listed_schedules import Schedules
 from warrener.loading import load_app
+from warrener.operations import Operations, Wanted
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.scheduling import Scheduled
-from warrener.selecting import Selection
+from warrener.selecting import ALL, Selection
 from warrener.tasks import Signature
 from warrener.timing import Timing
 from warrener_workers.child_process import ChildSettings, spawn
@@ -131,6 +133,23 @@ def replay_all(queue: str) -> Provocation:
 
     request = Request("POST", f"/dead-letters/{queue}/replay", json={"all": True})
     return Provocation(call, request, ("dead", "replay", queue, "--all"))
+
+
+def _asks(wanted: Wanted) -> InPython:
+    """An operation on dead letters."""
+
+    async def call(app: Warrener) -> object:
+        client = app.backend()
+        assert isinstance(client, Client)
+        return await ask(client, wanted)
+
+    return call
+
+
+async def _cancel_unknown(app: Warrener) -> object:
+    client = app.backend()
+    assert isinstance(client, Client)
+    return await Operations(app.settings, client.store).cancel("no-such-operation", 0.0)
 
 
 def _limit(rate: str | None = None, max_in_flight: int | None = None) -> InPython:
@@ -470,6 +489,25 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a replay for a queue that nobody declared": replay_all(_NOWHERE),
     "a replay of a dead queue that somebody consumes": replace(
         replay_all(FAST), consumed=f"{FAST}.dead"
+    ),
+    "a replay to a queue that nobody declared": Provocation(
+        _asks(Wanted("replay", FAST, "mx", ALL, to_queue=_NOWHERE)),
+        Request("POST", f"/dead-letters/{FAST}/replay", json={"all": True, "to_queue": _NOWHERE}),
+        ("dead", "replay", FAST, "--all", "--to-queue", _NOWHERE),
+    ),
+    "a replay at a rate of nothing": Provocation(
+        http=Request("POST", f"/dead-letters/{FAST}/replay", json={"all": True, "rate": 0}),
+        cli=("dead", "replay", FAST, "--all", "--rate", "0"),
+    ),
+    "a discard without a reason": Provocation(
+        _asks(Wanted("discard", FAST, "mx", ALL)),
+        Request("POST", f"/dead-letters/{FAST}/discard", json={"all": True}),
+        ("dead", "discard", FAST, "--all", "--because", "", "--yes"),
+    ),
+    "an operation that is not known": Provocation(
+        _cancel_unknown,
+        Request("DELETE", "/operations/no-such-operation"),
+        ("dead", "cancel", "no-such-operation"),
     ),
     "a wrong password for RabbitMQ": replace(_ANY, where=_wrong_password),
     "a virtual host that does not exist": replace(_ANY, where=_no_such_vhost),

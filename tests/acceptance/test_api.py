@@ -227,12 +227,23 @@ async def test_the_process_is_alive_and_ready(http: httpx.AsyncClient) -> None:
 
 async def _dead(http: httpx.AsyncClient, causes: Sequence[str]) -> list[str]:
     """The ids of dead jobs with these causes, and no others in the queue."""
-    await http.post(f"/dead-letters/{SLOW}/replay", json={"all": True})
+    await _operation(http, f"/dead-letters/{SLOW}/replay", {"all": True})
     jobs = [await _submit(http, "shop.sell", cause=cause) for cause in causes]
     for job in jobs:
         assert (await _ended(http, job["id"]))["state"] == "FAILURE"
     await _listed(http, {job["id"] for job in jobs})
     return [job["id"] for job in jobs]
+
+
+async def _operation(http: httpx.AsyncClient, path: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """An operation, once it has ended."""
+    asked = await http.post(path, json=wanted)
+    assert asked.status_code == 202, asked.text
+    assert asked.headers["location"] == f"/operations/{asked.json()['id']}"
+    ended = await http.get(asked.headers["location"], params={"wait": 30})
+    found: dict[str, Any] = ended.json()
+    assert found["state"] == "done", found
+    return found
 
 
 async def _listed(http: httpx.AsyncClient, job_ids: set[str]) -> list[dict[str, Any]]:
@@ -329,13 +340,15 @@ async def test_replay_takes_what_is_selected_and_leaves_the_rest(
     if "ids" in selection:
         selection = {"ids": [jobs[n] for n in selection["ids"]]}
     url, expected = f"/dead-letters/{SLOW}/replay", {jobs[n] for n in replayed}
-    dry = (await http.post(url, json={**selection, "dry_run": True})).json()
-    assert (dry["seen"], dry["replayed"], dry["job_ids"]) == (3, len(replayed), [])
+    answer = await http.post(url, json={**selection, "dry_run": True})
+    dry = answer.json()
+    assert (answer.status_code, dry["listed"], dry["would"]) == (200, 3, len(replayed))
+    assert sum(group["count"] for group in dry["groups"]) == dry["matched"]
     await _listed(http, set(jobs))
-    response = await http.post(url, json=selection)
-    report = response.json()
-    assert (response.status_code, set(report["job_ids"])) == (200, expected)
-    assert (report["replayed"], report["kept"]) == (len(replayed), 3 - len(replayed))
+    one = await _operation(http, url, selection)
+    assert (one["kind"], one["queue"], one["by"]) == ("replay", SLOW, "http:loopback")
+    assert (one["seen"], one["done"], one["kept"]) == (3, len(replayed), 3 - len(replayed))
+    assert (one["total"], one["failed"], one["faults"]) == (dry["matched"], 0, [])
     for job_id in expected:
         job = await _ended(http, job_id)
         assert (job["state"], job["replays"]) == ("SUCCESS", 1)

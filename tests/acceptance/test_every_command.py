@@ -41,10 +41,15 @@ class Exits:
 
 COMMANDS: dict[str, Exits] = {
     "api": Exits((), STARTS, STARTS),
+    "audit": Exits((), 0, AWAY),
     "beat": Exits(("--app", APP), STARTS, STARTS),
+    "dead cancel": Exits(("some-id",), NOT_FOUND, AWAY),
     "dead counts": Exits(("--app", APP), AWAY, AWAY),
+    "dead discard": Exits((IDLE, "--all", "--because", "x", "--yes"), AWAY, AWAY),
     "dead groups": Exits((), 0, AWAY),
     "dead list": Exits((), 0, AWAY),
+    "dead operations": Exits((), 0, AWAY),
+    "dead reindex": Exits((IDLE,), AWAY, AWAY),
     "dead replay": Exits((IDLE, "--all"), AWAY, AWAY),
     "dead show": Exits(("some-id",), NOT_FOUND, AWAY),
     "dev": Exits((), STARTS, STARTS),

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from warrener import JobHandle, QueueNotFound, State
+from warrener.letter_index import DeadLetterIndex
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
 from warrener.transitions import Reply, Transition
@@ -94,7 +95,7 @@ async def test_a_pass_that_was_killed_is_repeated_without_loss_or_second_run(
         if moment == "before the record":
             patch.setattr(client.store, "apply", apply_until_replays)
         else:
-            patch.setattr(replayer.index, "remove", killed)
+            patch.setattr(DeadLetterIndex, "remove", killed)
         with pytest.raises(_Killed):
             await replayer.replay(QUEUE, ALL)
     expected = State.FAILURE if moment == "before the record" else State.PENDING
@@ -131,7 +132,7 @@ async def test_a_pass_that_was_killed_after_its_jobs_ran_publishes_nothing(
             raise _Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(replayer.index, "remove", killed)
+            patch.setattr(DeadLetterIndex, "remove", killed)
             with pytest.raises(_Killed):
                 await replayer.replay(QUEUE, ALL)
         await yard.ended(*jobs.values())

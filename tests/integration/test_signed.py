@@ -176,18 +176,28 @@ async def test_a_replay_of_what_nobody_signed_must_be_asked_for(signing: Yard) -
     assert await signing.waiting(DEAD) == []
 
 
+async def _ended(http: httpx.AsyncClient, path: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """An operation, once it has ended."""
+    asked = await http.post(path, json=wanted)
+    found: dict[str, Any] = (await http.get(asked.headers["location"], params={"wait": 30})).json()
+    assert found["state"] == "done", found
+    return found
+
+
 async def test_the_override_over_http(signing: Yard) -> None:
     async with checking(signing):
         await signing.publish(b'{"kwargs": {"name": "a"}}', type=RUN, correlation_id="a")
         await signing.letters(1)
-        transport = httpx.ASGITransport(app=create_app(signing.app))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        web = create_app(signing.app)
+        transport = httpx.ASGITransport(app=web)
+        client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+        async with web.router.lifespan_context(web), client as http:
             path = f"/dead-letters/{QUEUE}/replay"
-            kept = (await http.post(path, json={"all": True})).json()
-            assert (kept["replayed"], kept["kept"], len(kept["failed"])) == (0, 1, 1)
-            assert "it is not signed" in kept["failed"][0]
-            done = (await http.post(path, json={"all": True, "resign": True})).json()
-            assert (done["replayed"], done["job_ids"]) == (1, ["a"])
+            kept = await _ended(http, path, {"all": True})
+            assert (kept["done"], kept["kept"], kept["failed"]) == (0, 1, 1)
+            assert "it is not signed" in kept["faults"][0]
+            done = await _ended(http, path, {"all": True, "resign": True})
+            assert (done["done"], done["kept"], done["failed"]) == (1, 0, 0)
         [status] = await signing.ended("a")
     assert status.state is State.SUCCESS
 

@@ -204,6 +204,7 @@ PUBLIC = [
     "JobStatus",
     "Limits",
     "Middleware",
+    "OperationNotFound",
     "PartlySubmitted",
     "PayloadTooLarge",
     "PrioritiesUnsupported",

@@ -64,6 +64,8 @@ def test_a_full_record_is_read_as_it_was_written() -> None:
         progress={"done": 1},
         reason=None,
         recovered=False,
+        edits=[],
+        discarded=None,
         owes=False,
     )
     assert status.is_terminal

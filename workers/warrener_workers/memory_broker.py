@@ -17,6 +17,7 @@ from warrener.errors import ConfigurationError, QueueNotFound, WarrenerError
 from warrener.messages import Message, decode, encode
 from warrener.publishing import Outgoing, check
 from warrener.settings import Settings
+from warrener.taking import Allowance, at_full_speed
 from warrener.topology import Names
 
 from .arrivals import Arrival
@@ -53,11 +54,17 @@ class _MemoryPass:
 
     def __init__(self, letters: list[DeliveredMessage]) -> None:
         self._letters = letters
+        self.whole = False
 
-    async def groups(self) -> AsyncIterator[list[DeliveredMessage]]:
-        """All at once: nobody else takes any meanwhile."""
-        if self._letters:
-            yield list(self._letters)
+    async def groups(
+        self, allowed: Allowance = at_full_speed
+    ) -> AsyncIterator[list[DeliveredMessage]]:
+        """What is there now; nobody else takes any meanwhile."""
+        left = len(self._letters)
+        while left and (size := min(await allowed(), left)):
+            yield self._letters[:size]
+            left -= size
+        self.whole = left == 0
 
     async def settle(
         self, group: list[DeliveredMessage], keep: Iterable[DeliveredMessage] = ()

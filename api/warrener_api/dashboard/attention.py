@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from warrener.presence import Presence
 from warrener.queues import QueueState
@@ -47,7 +48,8 @@ def _of_the_dead(queue: QueueState, lately: int) -> Notice | None:
         return None
     now = f", {lately} in the last ten minutes" if lately else ""
     what = f"{queue.name} has {queue.dead} dead letter(s){now}"
-    return Notice(what, "see what they died of, mend it, and replay them", "desk/queues")
+    page = f"desk/dead?{urlencode({'queue': queue.name})}"
+    return Notice(what, "see what they died of, mend it, and replay them", page)
 
 
 def _failures(minutes: Iterable[Counts]) -> dict[str, int]:

@@ -12,6 +12,7 @@ import typer
 from warrener import Warrener
 from warrener.client import Client
 from warrener.loading import load_app
+from warrener.operating import OperationRunner
 
 from .. import logs, loops
 from ..beat import Beat
@@ -20,7 +21,8 @@ from .options import AppPath, LogFormat, LogLevel
 
 
 def beat(app: AppPath, log_level: LogLevel = "info", log_format: LogFormat = "text") -> None:
-    """Submit what is scheduled, until stopped. Any number may run: one leads, the others wait to."""
+    """Submit what is scheduled, until stopped. Any number may run: one leads, the others wait to. Each
+    carries out operations on dead letters, as the API does."""
     if log_format not in ("text", "json"):
         raise typer.BadParameter("text or json", param_hint="--log-format")
     logs.configure(log_level, log_format, f"beat-{os.getpid()}")
@@ -43,4 +45,5 @@ async def _run(app: Warrener) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
-        await running.run()
+        async with OperationRunner(lambda: client).working():
+            await running.run()

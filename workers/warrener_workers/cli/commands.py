@@ -13,6 +13,7 @@ from warrener import (
     ConsumingLost,
     DeadLetterNotFound,
     JobNotFound,
+    OperationNotFound,
     ResultError,
     ScheduleNotFound,
     StoreUnavailable,
@@ -26,8 +27,9 @@ from warrener.imports import users_traceback
 from ..children import AppBroken, PoolBroken
 from . import (
     api,
+    audit,
     beat,
-    dead,
+    dead_work,
     dev,
     dev_file,
     doctor,
@@ -54,6 +56,7 @@ EXIT_CODES: list[tuple[type[Exception], int]] = [
     (WorkerNotFound, 5),
     (WorkflowNotFound, 5),
     (DeadLetterNotFound, 5),
+    (OperationNotFound, 5),
     (ApiKeyNotFound, 5),
     (ScheduleNotFound, 5),
     (SubmissionError, 6),
@@ -99,7 +102,8 @@ app.command("pause")(flow.pause)
 app.command("resume")(flow.resume)
 app.command("limit")(flow.limit)
 app.add_typer(queues.topology_commands, name="topology")
-app.add_typer(dead.commands, name="dead")
+app.add_typer(dead_work.commands, name="dead")
+app.command("audit")(audit.audit)
 app.add_typer(keys.commands, name="keys")
 app.add_typer(schedules.commands, name="schedules")
 app.add_typer(workflow.commands, name="workflow")

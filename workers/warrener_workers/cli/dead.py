@@ -12,7 +12,6 @@ from warrener.client import Client
 from warrener.dead_counts import DeadCount, dead_counts
 from warrener.dead_letters import DeadLetter
 from warrener.letter_index import DeadLetterIndex, Group, Page
-from warrener.replaying import Replayer, ReplayReport
 from warrener.topology import check_queue_name
 
 from .options import (
@@ -190,6 +189,8 @@ def _show(letter: DeadLetter) -> None:
     }
     for name in ("id", "job_id", "task", "queue", "reason", "attempt", "replayed", "died"):
         print_fact(name, facts[name], 10)
+    if letter.workflow:
+        print_fact("workflow", letter.workflow, 10)
     for name in ("worker", "raised in", "body"):
         print_fact(name, facts[name], 10)
     shown = len(letter.body.encode())
@@ -202,41 +203,3 @@ def _show(letter: DeadLetter) -> None:
         at = f", {when}" if when else ""
         print_text(f"attempt {number} on {worker}{at}: {kind}: {message}")
     print_text(letter.error.traceback or letter.error.message)
-
-
-@commands.command("replay")
-@selects
-def replay(
-    conditions: dict[str, Any],
-    queue: Annotated[str, typer.Argument(help="The work queue whose dead letters are meant.")],
-    app: OptionalApp = "",
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    resign: Annotated[
-        bool,
-        typer.Option("--resign", help="Sign and replay those without a valid signature as well."),
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Publish dead letters to their queue again; what is not selected stays."""
-    selection = selection_of(conditions, everything=everything)
-
-    async def call(_: Warrener, client: Client) -> ReplayReport:
-        return await Replayer(client).replay(
-            queue, selection, limit=limit, dry_run=dry_run, resign=resign
-        )
-
-    report = with_client(app, call)
-    if json:
-        print_json(asdict(report))
-    else:
-        would = "would be " if dry_run else ""
-        typer.echo(
-            f"{queue}: {report.replayed} {would}replayed, {report.already} had been before, "
-            f"{report.kept} stay, of {report.seen}"
-        )
-    for fault in report.failed:
-        typer.echo(f"warrener: {fault}", err=True)
-    if report.failed:
-        raise typer.Exit(6)

@@ -1,0 +1,272 @@
+"""Carrying operations out. Any process may host a runner: the API and beat do. The one that holds an
+operation's lease goes through the dead queue; when it dies, the lease expires, and another goes through
+what is left. Letters are replayed or discarded in such a way that doing it again changes nothing, so that
+two who both believe to hold the lease do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+from .asking import edit_of
+from .audit import AuditTrail
+from .client import Client
+from .discarding import Discard
+from .errors import BrokerUnavailable, QueueBusy, StoreUnavailable, WarrenerError
+from .expiring import drop_old
+from .ids import new_id
+from .operations import Operation, Operations
+from .pacing import Pace
+from .reindexing_letters import Reindex
+from .replaying import Revival, passes_of
+from .selecting import ALL
+from .taking import WINDOW, Passes
+from .walking import Control, Fate, Letter, WalkReport, Work, walk
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds between two looks for operations that nobody carries out."""
+RETRY = 3.0
+"""Seconds before another try of one that has to wait: its queue is busy, or a server away."""
+KEPT_FAULTS = 20
+
+PASSING = (QueueBusy, BrokerUnavailable, StoreUnavailable)
+
+
+async def cancelled(*tasks: asyncio.Task[None]) -> None:
+    """Return once these tasks have ended. One cancellation may not do: what they await may lose it, as
+    Python 3.11's wait_for does."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1)
+
+
+class Steering(Control):
+    """Steers the walk of one operation: its limit, its rate, its end, and what is noted of it."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        trail: AuditTrail,
+        one: Operation,
+        owner: str,
+        steady: Callable[[], float],
+    ) -> None:
+        super().__init__(one.wanted.limit)
+        self._steady = steady
+        self._operations = operations
+        self._trail = trail
+        self._operation = one
+        self._owner = owner
+        self._done = one.done
+        self._reserved = set(one.reserved)
+        rate = one.wanted.rate
+        self._pace = Pace(rate, steady()) if rate else None
+        self._kept = False
+        self.told = "ok"
+        """What the store said last: ok, cancel or lost."""
+
+    async def allowed(self) -> int:
+        """How many letters may be taken; while the rate has to wait, none is held."""
+        most = WINDOW
+        if self._limit is not None and not self._kept:
+            # Nothing was put back so far: ended here, the queue is in its order without a whole round.
+            most = min(WINDOW, max(0, self._limit - self._done))
+        while most and self.told == "ok":
+            room = most if self._pace is None else self._pace.room(self._steady())
+            if room:
+                return min(most, room)
+            assert self._pace is not None
+            await asyncio.sleep(min(POLL, self._pace.wait(self._steady())))
+        return 0
+
+    async def reserve(self, letters: Sequence[Letter], report: WalkReport) -> list[Letter]:
+        """Within the limit. The letters are noted before anything is done with them: killed then, the
+        next walk knows which of those that were replayed before count."""
+        if self._limit is None:
+            return list(letters)
+        room = max(0, self._limit - self._done - len(self._reserved))
+        fresh = [one.facts.id for one in letters if one.facts.id not in self._reserved][:room]
+        self._reserved.update(fresh)
+        await self._note({"reserved": sorted(self._reserved)})
+        return [one for one in letters if one.facts.id in self._reserved]
+
+    async def settling(self, fates: Sequence[Fate], report: WalkReport) -> None:
+        """Note what was done, before it is acknowledged."""
+        done = [fate.letter.facts.id for fate in fates if fate.done]
+        before = [fate.letter.facts.id for fate in fates if fate.already]
+        ours = self._reserved.intersection(before)
+        self._done += len(done) + len(ours)
+        self._reserved -= {fate.letter.facts.id for fate in fates}
+        report.already -= len(ours)
+        self._kept = report.kept > 0
+        if self._pace is not None:
+            self._pace.spend(len(done))
+        if done:
+            kind, facts = self._operation.wanted.kind, {"queue": report.queue, "ids": done}
+            await self._trail.write(
+                self._operation.wanted.by, kind, {"operation": self._operation.id, **facts}
+            )
+        await self._note(self._facts(report))
+
+    def _facts(self, report: WalkReport) -> dict[str, Any]:
+        return {
+            "seen": report.seen,
+            "done": self._done,
+            "already": report.already,
+            "kept": report.kept,
+            "failed": report.failed,
+            "faults": report.faults[:KEPT_FAULTS],
+            "reserved": sorted(self._reserved),
+        }
+
+    async def _note(self, facts: dict[str, Any]) -> None:
+        self.told = await self._operations.note(self._operation.id, self._owner, facts)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Meanwhile the lease is kept, and a cancellation is heard of."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            await cancelled(watch)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL)
+            with suppress(StoreUnavailable):
+                await self._note({})
+
+
+class OperationRunner:
+    """Carries operations out, for as long as it runs, as one of any number of such. `steady` is a clock
+    that stands still for nobody, for rates."""
+
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        passes: Passes | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client_of = client
+        self._passes = passes
+        self._steady = steady
+        self.owner = new_id()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._not_before: dict[str, float] = {}
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Meanwhile it runs."""
+        running = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            await cancelled(running)
+
+    async def run(self) -> None:
+        """Look for operations and carry them out, until cancelled; what is under way is then left to
+        others."""
+        try:
+            while True:
+                try:
+                    await drop_old(self._client_of())
+                    await self._take_up()
+                except WarrenerError as error:
+                    log.debug("no look at the operations: %s", error)
+                except Exception:
+                    log.exception("the operations cannot be looked at")
+                await asyncio.sleep(POLL)
+        finally:
+            await cancelled(*self._running.values())
+
+    async def _take_up(self) -> None:
+        client, now = self._client_of(), time.monotonic()
+        operations = Operations(client.settings, client.store)
+        for operation_id in await operations.open():
+            if operation_id in self._running or now < self._not_before.get(operation_id, 0.0):
+                continue
+            self._not_before.pop(operation_id, None)
+            answer = await operations.take(operation_id, self.owner)
+            if answer == "ok":
+                task = asyncio.create_task(self._carry(client, operation_id))
+                self._running[operation_id] = task
+                task.add_done_callback(partial(self._left, operation_id))
+            elif answer != "held":
+                await operations.close(operation_id)
+
+    def _left(self, operation_id: str, _: object) -> None:
+        del self._running[operation_id]
+
+    async def _carry(self, client: Client, operation_id: str) -> None:
+        operations = Operations(client.settings, client.store)
+        try:
+            await self.carry_out(client, operation_id)
+        except PASSING as error:
+            self._not_before[operation_id] = time.monotonic() + RETRY
+            log.info("operation %s waits: %s", operation_id, error)
+            with suppress(WarrenerError):
+                facts = {"state": "waiting", "note": str(error)}
+                await operations.release(operation_id, self.owner, facts)
+        except asyncio.CancelledError:
+            with suppress(WarrenerError):
+                await operations.release(operation_id, self.owner, {})
+            raise
+        except Exception as error:
+            if not isinstance(error, WarrenerError):
+                log.exception("operation %s failed", operation_id)
+            await self.fail(client, operation_id, error)
+
+    async def fail(self, client: Client, operation_id: str, error: BaseException) -> None:
+        """Note that an operation failed, and does not go on."""
+        said = str(error) if isinstance(error, WarrenerError) else "the server's log says why"
+        facts = {"state": "failed", "finished": client.clock(), "note": said}
+        with suppress(WarrenerError):
+            await Operations(client.settings, client.store).finish(operation_id, self.owner, facts)
+
+    async def carry_out(self, client: Client, operation_id: str) -> WalkReport:
+        """Carry one out whose lease is ours, to its end. Raises what walking raises."""
+        operations = Operations(client.settings, client.store)
+        one = await operations.find(operation_id)
+        trail = AuditTrail(client.settings, client.store)
+        steering = Steering(operations, trail, one, self.owner, self._steady)
+        started = {} if one.started else {"started": client.clock()}
+        begun = {"state": "running", "note": "", **started}
+        steering.told = await operations.note(operation_id, self.owner, begun)
+        async with steering.watched():
+            report, ended = await self._walk(client, one, steering)
+        if steering.told != "lost":
+            state = "cancelled" if steering.told == "cancel" else "done"
+            facts = {"state": state, "finished": client.clock(), **ended}
+            await operations.finish(operation_id, self.owner, facts)
+        return report
+
+    async def _walk(
+        self, client: Client, one: Operation, steering: Steering
+    ) -> tuple[WalkReport, dict[str, Any]]:
+        wanted, passes = one.wanted, self._passes or passes_of(client)
+        if wanted.kind == "reindex":
+            reindex = Reindex(client, wanted.queue)
+            await reindex.begin()
+            report = await walk(client, passes, wanted.queue, ALL, reindex, steering)
+            forgotten = await reindex.finish(report)
+            return report, {"done": report.seen, "note": f"{forgotten} listed before are gone"}
+        work: Work
+        if wanted.kind == "discard":
+            work = Discard(client, wanted.queue, wanted.by, wanted.reason, wanted.became)
+        else:
+            edit = await edit_of(client, wanted, one.id, one.created)
+            work = Revival(
+                client, wanted.queue, to_queue=wanted.to_queue, resign=wanted.resign, edit=edit
+            )
+        report = await walk(client, passes, wanted.queue, wanted.selection, work, steering)
+        return report, {}
