@@ -31,6 +31,16 @@ class AuditEntry:
         """When, in Unix seconds."""
         return int(self.id.partition("-")[0]) / 1000
 
+    @property
+    def brief(self) -> tuple[str, str, str]:
+        """The queue, which letters, and why; of many ids the first, and how many there are."""
+        queue, why, ids = (self.facts.get(name) for name in ("queue", "reason", "ids"))
+        which = self.facts.get("selection") or ""
+        if isinstance(ids, list) and ids:
+            which = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1} more"
+        text = which if isinstance(which, str) else orjson.dumps(which).decode()
+        return str(queue or ""), text, str(why or "")
+
 
 class AuditTrail:
     """Reads and writes the trail. Every method raises StoreUnavailable while Redis is away."""

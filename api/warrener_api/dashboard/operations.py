@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -48,7 +47,6 @@ def routes(app: Warrener) -> APIRouter:
     async def audit(request: Request, before: str = "") -> Response:
         before = before if _ENTRY.fullmatch(before) else ""
         entries = await AuditTrail(app.settings, client_of(app).store).read(PAGE, before)
-        shown = [(entry, orjson.dumps(entry.facts).decode()[:1000]) for entry in entries]
-        return render(request, "audit.html", deeds=shown, more=len(entries) == PAGE)
+        return render(request, "audit.html", deeds=entries, more=len(entries) == PAGE)
 
     return router

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic_core import to_json
 
 from warrener import Warrener
 from warrener.audit import KEPT, AuditEntry, AuditTrail
@@ -29,17 +28,10 @@ def audit(
     if json:
         print_json([{**asdict(entry), "at": entry.at} for entry in found])
         return
-    rows = [(moment(x.at), x.who, x.what, *_brief(x.facts)) for x in found]
+    rows = []
+    for entry in found:
+        queue, which, why = entry.brief
+        rows.append((moment(entry.at), entry.who, entry.what, queue, which[:60], why))
     print_table(
         ("at", "who", "what", "queue", "which", "why"), rows, "nobody has done anything yet"
     )
-
-
-def _brief(facts: dict[str, Any]) -> tuple[str, str, str]:
-    """The queue, which letters, and why; of many ids the first, and how many there are."""
-    queue, why, ids = (facts.get(name) for name in ("queue", "reason", "ids"))
-    which = facts.get("selection") or facts.get("operation", "")
-    if isinstance(ids, list) and ids:
-        which = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1} more"
-    text = which if isinstance(which, str) else to_json(which).decode()
-    return str(queue or ""), text[:60], str(why or "")
