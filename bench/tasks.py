@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from warrener import Warrener
 from warrener.store import Keys
 
 app = Warrener()
+
+if os.environ.get("BENCH_TRACED"):
+    from opentelemetry import trace as otel
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from warrener import tracing
+
+    # Spans are made and ended, and go nowhere: an exporter's cost is its own.
+    otel.set_tracer_provider(TracerProvider())
+    tracing.trace(app)
 
 
 @app.task(queue="bench")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -11,12 +12,13 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from warrener import Warrener
+from warrener import StoreUnavailable, Warrener
 from warrener.operating import OperationRunner
 
 from .clients import client_of
 from .dashboard import pages
 from .problems import problem_of, problems_with, response_of
+from .published import published, with_published
 from .routes import (
     batches,
     dead_letters,
@@ -52,6 +54,10 @@ def router(app: Warrener, *, protected: bool = True) -> APIRouter:
     parts = (batches, events, jobs, workflows, queues, dead_letters, operations, schedules, workers)
     for part in parts:
         guarded.include_router(part.routes(app))
+    if find_spec("prometheus_client"):
+        from .routes import metrics
+
+        guarded.include_router(metrics.routes(app))
     guarded.include_router(pages(app))
     whole = APIRouter(lifespan=lifespan)
     whole.include_router(guarded)
@@ -64,18 +70,23 @@ def create_app(app: Warrener, *, protected: bool = True) -> FastAPI:
     document = None if protected else "/openapi.json"
     fastapi_app = FastAPI(title="Warrener", version="0.1.0", openapi_url=document)
     if protected:
-        _add_documents(fastapi_app, Gate(app))
+        _add_documents(fastapi_app, app)
     fastapi_app.include_router(router(app, protected=protected))
     fastapi_app.add_exception_handler(HTTPException, _no_such_call)
     return fastapi_app
 
 
-def _add_documents(fastapi_app: FastAPI, gate: Gate) -> None:
+def _add_documents(fastapi_app: FastAPI, app: Warrener) -> None:
     """FastAPI's own documents, of which the one that names all tasks is behind the gate."""
 
-    @fastapi_app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(gate.admit)])
+    guards = [Depends(Gate(app).admit)]
+
+    @fastapi_app.get("/openapi.json", include_in_schema=False, dependencies=guards)
     async def openapi() -> dict[str, Any]:
-        return fastapi_app.openapi()
+        document = fastapi_app.openapi()
+        with suppress(StoreUnavailable):
+            return with_published(document, app, await published(app))
+        return document
 
     @fastapi_app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

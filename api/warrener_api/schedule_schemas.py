@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from warrener import Warrener
-from warrener.errors import ScheduleError, UnknownTask
+from warrener.errors import ScheduleError
 from warrener.listed_schedules import ListedSchedule
 from warrener.scheduling import Scheduled
 from warrener.tasks import Options, Signature
 from warrener.timing import Timing, timing_of
 
+from .published import Published, call_of
 from .schemas import time_view
 
 
@@ -35,14 +36,11 @@ class ScheduleRequest(BaseModel):
     missed: Literal["skip", "once"] | int = "once"
     overlap: Literal["allow", "skip", "queue"] = "allow"
 
-    def scheduled(self, app: Warrener, name: str) -> Scheduled:
+    def scheduled(self, app: Warrener, found: Published, name: str) -> Scheduled:
         """It, its arguments checked. Raises ScheduleError, UnknownTask, InvalidArguments."""
-        task = app.tasks.get(self.task)
-        if task is None:
-            raise UnknownTask(task=self.task, known=", ".join(sorted(app.tasks)) or "none")
-        call = task.schema.bind_json(self.args, self.kwargs)
+        _, arguments = call_of(app, found, self.task, self.args, self.kwargs)
         options = Options(queue=self.queue, expires=self.expires)
-        signature: Signature[Any] = Signature(app, self.task, (), call.arguments, options)
+        signature: Signature[Any] = Signature(app, self.task, (), arguments, options)
         return Scheduled(name, self._timing(), signature, self.missed, self.overlap)
 
     def _timing(self) -> Timing:

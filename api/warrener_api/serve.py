@@ -1,5 +1,6 @@
-"""What uvicorn serves: the app named by WARRENER_APP (`uvicorn --factory warrener_api.serve:app`), to those
-who have API keys, or with WARRENER_UNPROTECTED=1 to anyone."""
+"""What uvicorn serves: the app named by WARRENER_APP (`uvicorn --factory warrener_api.serve:app`), or
+without one the tasks that workers have published, to those who have API keys, or with
+WARRENER_UNPROTECTED=1 to anyone."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 
 from fastapi import FastAPI
 
-from warrener import AppImportError
+from warrener import Warrener
 from warrener.loading import load_app
 
 from .app import create_app
@@ -17,8 +18,6 @@ from .ending import notice
 def app() -> FastAPI:
     """The FastAPI app. Raises AppImportError."""
     path = os.environ.get("WARRENER_APP", "")
-    if not path:
-        raise AppImportError(path=path, reason="WARRENER_APP is not set")
     notice()
     protected = not os.environ.get("WARRENER_UNPROTECTED")
-    return create_app(load_app(path), protected=protected)
+    return create_app(load_app(path) if path else Warrener(), protected=protected)

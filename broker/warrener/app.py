@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .canvas import Workflow
@@ -65,6 +66,8 @@ class Warrener:
         self.lifespan = lifespan
         self.run_middleware = tuple(run)
         self.portal = Portal(self.close)
+        self.carry: Callable[[], dict[str, str]] = dict
+        """What every message carries from where it was sent (Submission.headers)."""
         self._send_middleware = tuple(send)
         self._include = list(include)
         self._tasks: dict[str, Task[..., Any]] = {}
@@ -72,6 +75,11 @@ class Warrener:
         self._backends: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Backend]
         self._backends = weakref.WeakKeyDictionary()
         self._make_backend: Callable[[], Backend] = self._connect
+
+    def add_middleware(self, send: Middleware[Submission], run: Middleware[RunCall]) -> None:
+        """Put these around what there is: for parts that attach themselves to an app."""
+        self._send_middleware = (send, *self._send_middleware)
+        self.run_middleware = (run, *self.run_middleware)
 
     # Declaring -----------------------------------------------------------------------------------
 
@@ -225,7 +233,9 @@ class Warrener:
         """The call as a job to submit. Raises UnknownTask, and what Task.send raises for arguments."""
         task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
         entry = None if task is not None else await self._published(signature)
-        return drafted(signature, task, entry, self._queue(signature, task, entry))
+        draft = drafted(signature, task, entry, self._queue(signature, task, entry))
+        carried = self.carry()
+        return replace(draft, headers=carried) if carried else draft
 
     async def queue_for(self, signature: Signature[Any]) -> str:
         """The queue of a call. Raises UnknownTask."""

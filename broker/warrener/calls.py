@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
 from .json_text import TOO_DEEP, check_depth, read_json
+from .masking import has_secrets, masked_in, revealed
 
 MOST_PROBLEMS = 20
 """Of one call, that an error names: a megabyte of wrong arguments must not become many of complaints."""
@@ -63,6 +64,9 @@ class CallSchema:
         all_of_them = inspect.signature(self._function).parameters.values()
         chosen = {p.name: p for p in all_of_them if p.name != self.job_parameter}
         for p in all_of_them:
+            if "pydantic.types.Secret[" in repr(self._hints.get(p.name)):
+                reason = f"parameter {p} is a Secret[…], which its JSON Schema hides: use SecretStr"
+                raise TaskSignatureError(task=self.task, reason=reason)
             if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
                 reason = f"parameter {p} has no name that a message could carry"
                 raise TaskSignatureError(task=self.task, reason=reason)
@@ -171,11 +175,28 @@ class CallSchema:
     def encode(self, call: Call) -> bytes:
         """Checked arguments as the body of a message."""
         try:
-            text = b'{"args":[],"kwargs":' + _dump(self._arguments, call.arguments) + b"}"
+            values = _dumped(self._arguments, call.arguments)
+            if self.has_secrets:
+                values = self._with_secrets(call.arguments, values)
+            text = b'{"args":[],"kwargs":' + to_json(values, inf_nan_mode="strings") + b"}"
             check_depth(text)
             return text
         except ValueError as error:
             raise self._invalid(_cannot_be_carried(error)) from error
+
+    @cached_property
+    def has_secrets(self) -> bool:
+        """True if any of the arguments is secret, in whole or in part."""
+        return has_secrets(self.json_schema)
+
+    def _with_secrets(self, values: dict[str, Any], dumped: dict[str, Any]) -> dict[str, Any]:
+        found = {name: revealed(values[name], one) for name, one in dumped.items()}
+        if masks := masked_in(found, self.json_schema):
+            # Of a listing that somebody sent again, or within a type that dumps itself.
+            said = "it is the mask of a secret, and not the secret"
+            problems = [{"at": at, "message": said} for at in masks[:MOST_PROBLEMS]]
+            raise self._invalid(f"{', '.join(masks)}: {said}", problems)
+        return found
 
     def encode_result(self, result: Any) -> bytes:
         """A result, checked against the function's return type, as JSON. Raises ValueError."""
@@ -222,7 +243,11 @@ def decode_body(body: bytes) -> tuple[list[Any], dict[str, Any]]:
 def _dump(adapter: TypeAdapter[Any], value: Any) -> bytes:
     # JSON has no infinity: as text it arrives again. And pydantic's own JSON, here and below, keeps whole
     # numbers beyond 64 bits, which other parsers turn into floats.
-    return to_json(adapter.dump_python(value, mode="json"), inf_nan_mode="strings")
+    return to_json(_dumped(adapter, value), inf_nan_mode="strings")
+
+
+def _dumped(adapter: TypeAdapter[Any], value: Any) -> Any:
+    return adapter.dump_python(value, mode="json", by_alias=True)  # as it is read again
 
 
 def _problem(loc: tuple[int | str, ...], kind: str, message: str) -> dict[str, str]:

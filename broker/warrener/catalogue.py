@@ -3,15 +3,22 @@ each worker, so that producers can send by name without importing the tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from typing import NoReturn
 
 import orjson
 
 from .declared import CatalogueEntry
+from .errors import StoreUnavailable
 from .fields import known
 from .settings import Settings
 from .store import Store
+
+AGAIN = 60.0
+"""Seconds after which a worker publishes its tasks again."""
 
 
 class Catalogue:
@@ -27,6 +34,13 @@ class Catalogue:
         if texts:
             async with self._store.reachable():
                 await self._store.client.hset(self._key, mapping=texts)  # type: ignore[arg-type]
+
+    async def keep_published(self, entries: Sequence[CatalogueEntry]) -> NoReturn:
+        """Publish them again and again: a Redis may forget, and views would show what is secret."""
+        while True:
+            await asyncio.sleep(AGAIN)
+            with suppress(StoreUnavailable):
+                await self.publish(entries)
 
     async def find(self, task: str) -> CatalogueEntry | None:
         """The entry of one task, or None."""

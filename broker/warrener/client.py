@@ -124,6 +124,7 @@ class Client:
             concurrency_key=submission.concurrency_key,
             priority=priority,
             workflow=submission.workflow,
+            extra=dict(submission.headers),
         )
         outgoing = Outgoing(message, submission.queue, delay)
         # Before the key is reserved: a submission that is refused must not use it up.

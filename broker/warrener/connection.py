@@ -19,6 +19,7 @@ from yarl import URL
 from .errors import BrokerRefusedLogin, BrokerUnavailable, WarrenerError
 from .reading import CarefulConnection
 from .settings import Settings
+from .tls import context_of
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ class Nodes:
             timeout=self._settings.connect_timeout,
             client_properties={"connection_name": self._name},
             connection_class=self._class,
+            ssl_context=context_of(self._settings) if url.scheme == "amqps" else None,
         )
 
 
@@ -202,6 +204,17 @@ class Link:
         for channel in due:
             if not channel.is_closed:
                 await channel.close()
+
+    async def is_blocked(self) -> bool:
+        """True if RabbitMQ has said, since this connection was opened, that it takes no publishes for now.
+        It says so to connections that have published."""
+        transport = self._connection.transport if self._connection else None
+        if transport is None or transport.connection.is_closed:
+            return False
+        ready = asyncio.ensure_future(transport.connection.ready())
+        await asyncio.wait({ready}, timeout=0.01)
+        ready.cancel()
+        return not ready.done()
 
     async def spare_channel(self) -> Channel:
         """A channel of the caller's own on the same connection, for calls that may fail and so close

@@ -61,6 +61,9 @@ class Job(Generic[R]):
     attempt: int = 1
     generation: int = 0
     created: float = 0.0
+    due: float | None = None
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    """What its message carried besides, such as the context of a trace."""
     deadline: float | None = None
     show: Callable[[dict[str, Any]], None] = field(default=_nowhere, repr=False)
     revocation: Revocation = field(default_factory=Revocation, repr=False)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from .declared import CatalogueEntry
 from .errors import ConfigurationError, TaskSignatureError
+from .masking import revealed
 from .messages import LONGEST_KEY
 from .tasks import Options, Task
 from .uniqueness import Unique
@@ -91,7 +92,9 @@ def uniqueness(keyed: Keyed | None, arguments: Mapping[str, Any]) -> dict[str, A
         return {}
     names = keyed.defaults if unique.by is None else unique.by
     values = {name: keyed.value(name, arguments) for name in names}
-    digest = sha256(to_json(values, fallback=str)).hexdigest()
+    # Two secrets are not the same job for having the same mask.
+    plain = revealed(values, to_jsonable_python(values, fallback=str))
+    digest = sha256(to_json(plain, fallback=str)).hexdigest()
     how = {"unique_for": unique.expires, "refuse_duplicate": unique.on_duplicate == "error"}
     return {"unique": digest, **how}
 
@@ -100,6 +103,8 @@ def text_of(value: Any) -> str | None:
     """A value as a key: itself, where it is a short text. None has no key, and is not limited."""
     if value is None:
         return None
+    if (plain := revealed(value, shown := to_jsonable_python(value, fallback=str))) != shown:
+        return sha256(to_json(plain)).hexdigest()  # messages show it
     text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
     if not 1 <= len(text) <= LONGEST_KEY:
         return sha256(text.encode()).hexdigest()

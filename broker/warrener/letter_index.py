@@ -12,6 +12,7 @@ from typing import Any
 
 from .dead_letters import DeadLetter, fitting, short
 from .letter_lines import LONGEST_NAME, LetterLine, died_at, line_of, parse_line, wanted_text
+from .masks import Masks
 from .records import JobError
 from .selecting import ALL, Selection
 from .settings import Settings
@@ -59,6 +60,7 @@ class DeadLetterIndex:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._prefix = settings.namespace
+        self._masks = Masks(settings, store)
 
     def _key(self, queue: str, what: str) -> str:
         # The braces keep a queue's keys in one slot of a Redis Cluster.
@@ -76,7 +78,7 @@ class DeadLetterIndex:
     async def add(self, letters: Iterable[DeadLetter]) -> None:
         """List these letters; those that are listed already, as they are now."""
         by_queue: dict[str, list[str | bytes | int | float]] = defaultdict(list)
-        for letter in letters:
+        for letter in await self._masks.letters(letters):
             by_queue[letter.queue] += [letter.id, line_of(letter), _packed(letter)]
         if by_queue:
             async with self._store.reachable():

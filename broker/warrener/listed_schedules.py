@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .app import Warrener
 from .client import Client
 from .errors import UnknownTask
+from .masking import hidden, hidden_positional
+from .masks import Masks
 from .schedules import Definition, Schedule, ScheduleBook, Unreadable
 from .scheduling import Scheduled, check, definition_of
 from .timing import next_after
@@ -15,7 +17,8 @@ from .timing import next_after
 
 @dataclass(frozen=True, slots=True)
 class ListedSchedule:
-    """A schedule, and the Unix time of its next tick; None while it is paused."""
+    """A schedule, its secret arguments masked, and the Unix time of its next tick; None while it is
+    paused."""
 
     schedule: Schedule
     next: int | None
@@ -48,6 +51,7 @@ class Schedules:
         self._app = app
         self._client = client
         self._book = ScheduleBook(app.settings, client.store)
+        self._masks = Masks(app.settings, client.store)
 
     async def leader(self) -> str | None:
         """Which beat leads; None if none does."""
@@ -56,17 +60,31 @@ class Schedules:
     async def all(self) -> tuple[list[ListedSchedule], list[Unreadable]]:
         """All of them, by name, and those that cannot be read."""
         schedules, unreadable = await self._book.everything()
-        return [self._listed(schedule) for schedule in schedules], unreadable
+        return [await self._listed(schedule) for schedule in schedules], unreadable
 
     async def find(self, name: str) -> ListedSchedule:
         """One of them. Raises ScheduleNotFound, and ScheduleError for one that cannot be read."""
-        return self._listed(await self._book.find(name))
+        return await self._listed(await self._book.find(name))
 
-    def _listed(self, schedule: Schedule) -> ListedSchedule:
+    async def _listed(self, schedule: Schedule) -> ListedSchedule:
+        schedule = replace(schedule, definition=await self._masked(schedule.definition))
         if schedule.paused:
             return ListedSchedule(schedule, None)
         now = self._client.clock()
         return ListedSchedule(schedule, next_after(schedule.definition.timing, now))
+
+    async def _masked(self, definition: Definition) -> Definition:
+        task, args, kwargs = (
+            self._app.tasks.get(definition.task),
+            definition.args,
+            definition.kwargs,
+        )
+        if task is not None and task.schema.has_secrets:
+            args = hidden_positional(args, task.schema.json_schema)
+            kwargs = hidden(kwargs, task.schema.json_schema)
+        elif task is None:
+            args, kwargs = await self._masks.arguments(definition.task, args, kwargs)
+        return replace(definition, args=args, kwargs=kwargs)
 
     async def add(self, scheduled: Scheduled) -> None:
         """Make one. Raises ScheduleError, ScheduleExists, UnknownTask, InvalidArguments,

@@ -13,6 +13,8 @@ from .fields import known
 from .settings import Settings
 from .store import Store
 
+LOST_FOR = 3600
+"""Seconds for which a worker that was lost is remembered."""
 _ANSWERED = 60
 """Seconds for which the answers to a ping are kept."""
 _ASKED = 86_400
@@ -82,6 +84,14 @@ class PresenceBoard:
     def _all(self) -> str:
         return f"{self._prefix}:workers"
 
+    @property
+    def _names(self) -> str:
+        return f"{self._prefix}:workers-names"
+
+    @property
+    def _lost(self) -> str:
+        return f"{self._prefix}:workers-lost"
+
     async def take_name(self, presence: Presence) -> None:
         """Take the worker's name. Raises WorkerNameTaken while a living worker has it."""
         client, key = self._store.client, self._name(presence.name)
@@ -104,6 +114,7 @@ class PresenceBoard:
             pipeline.set(self._worker(presence.owner), text, px=self._lifetime_ms)
             pipeline.set(self._name(presence.name), presence.owner, px=self._lifetime_ms)
             pipeline.zadd(self._all, {presence.owner: presence.seen})
+            pipeline.hset(self._names, presence.owner, presence.name)
             pipeline.exists(self._stop(presence.owner))
             [*_, asked] = await pipeline.execute()
         return bool(asked)
@@ -143,6 +154,7 @@ class PresenceBoard:
             pipeline = self._store.client.pipeline(transaction=False)
             pipeline.delete(self._worker(presence.owner), self._name(presence.name))
             pipeline.zrem(self._all, presence.owner)
+            pipeline.hdel(self._names, presence.owner)
             await pipeline.execute()
 
     async def of(self, owner: str) -> Presence | None:
@@ -167,15 +179,37 @@ class PresenceBoard:
         }
 
     async def living(self) -> list[Presence]:
-        """All living workers, by name. Forgets those that have lapsed."""
+        """All living workers, by name. Those that have lapsed are put with the lost."""
         async with self._store.reachable():
-            members: Any = await self._store.client.zrange(self._all, 0, -1)
-        owners = [member.decode() for member in members]
-        presences = await self.of_many(owners)
-        if lapsed := [owner for owner in owners if owner not in presences]:
-            async with self._store.reachable():
-                await self._store.client.zrem(self._all, *lapsed)
+            members: Any = await self._store.client.zrange(self._all, 0, -1, withscores=True)
+        seen = {member.decode(): float(score) for member, score in members}
+        presences = await self.of_many(seen)
+        if lapsed := {owner: at for owner, at in seen.items() if owner not in presences}:
+            await self._remember(lapsed)
         return sorted(presences.values(), key=lambda presence: presence.name)
+
+    async def _remember(self, lapsed: dict[str, float]) -> None:
+        async with self._store.reachable():
+            names: Any = await self._store.client.hmget(self._names, list(lapsed))
+            pipeline = self._store.client.pipeline(transaction=False)
+            for (owner, at), name in zip(lapsed.items(), names, strict=True):
+                if name is not None:
+                    pipeline.zadd(self._lost, {f"{owner} {name.decode()}": at})
+            pipeline.zrem(self._all, *lapsed)
+            pipeline.hdel(self._names, *lapsed)
+            pipeline.expire(self._lost, LOST_FOR)
+            await pipeline.execute()
+
+    async def lost(self, now: float) -> dict[str, float]:
+        """The names of workers that were lost within the last hour, and under which none lives again, with
+        when each was last seen."""
+        names = {worker.name for worker in await self.living()}
+        async with self._store.reachable():
+            found: Any = await self._store.client.zrange(
+                self._lost, now - LOST_FOR, "+inf", byscore=True, withscores=True
+            )
+        seen = {member.decode().partition(" ")[2]: float(at) for member, at in found}
+        return {name: at for name, at in seen.items() if name not in names}
 
     def abandoned(self, presence: Presence | None, token: str, claimed: float) -> bool:
         """True if nobody runs this claim any more: its owner has lapsed, or has not listed it at a

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -91,6 +92,8 @@ class Publisher:
     ) -> None:
         self._settings = settings
         self._seal = seal
+        self.watchers: list[Callable[[Outgoing, float, BaseException | None], None]] = []
+        """Told of each publish: how many seconds it took, and what was wrong."""
         self._names = topology.Names(settings.namespace)
         self._own = sorted(set(queues))
         self._known = set(self._own) if settings.declare else set()
@@ -115,6 +118,20 @@ class Publisher:
         Raises InvalidDelay, QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout or
         BrokerUnavailable; each says in `may_arrive` whether the job may still run.
         """
+        if not self.watchers:
+            await self._publish(outgoing)
+            return
+        began, fault = time.perf_counter(), None
+        try:
+            await self._publish(outgoing)
+        except BaseException as error:
+            fault = error
+            raise
+        finally:
+            for saw in self.watchers:
+                saw(outgoing, time.perf_counter() - began, fault)
+
+    async def _publish(self, outgoing: Outgoing) -> None:
         message = outgoing.message
         check(outgoing, self._settings)
         exchange, key = self._route(outgoing)
@@ -251,6 +268,10 @@ class Publisher:
         BrokerUnavailable, BrokerRefusedLogin."""
         async with self._question() as channel:
             await channel.basic_publish(what, exchange=self._names.control, mandatory=False)
+
+    async def is_blocked(self) -> bool:
+        """True while an alarm of RabbitMQ holds publishes up, as far as this process has heard."""
+        return await self._link.is_blocked()
 
     async def ready(self) -> None:
         """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""

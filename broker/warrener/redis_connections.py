@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from .settings import Settings
+from .tls import redis_options
 
 CONNECTIONS = 16
 
@@ -28,6 +29,7 @@ def open_client(settings: Settings) -> redis.asyncio.Redis:
         socket_timeout=settings.connect_timeout,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
         health_check_interval=30,
+        **redis_options(settings),
     )
     pool.connection_class = cancellable(pool.connection_class)
     return redis.asyncio.Redis.from_pool(pool)

@@ -32,6 +32,13 @@ class Settings(BaseSettings):
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     """RabbitMQ's URL, or those of a cluster's nodes separated by commas: tried in turn."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    tls_ca: str = ""
+    """A PEM file: the authorities that may vouch for amqps:// and rediss:// servers, instead of the
+    system's."""
+    tls_cert: str = ""
+    """A PEM file: the certificate by which we are known to servers that ask for one; `tls_key` is its key,
+    if it is not in the same file."""
+    tls_key: str = ""
     namespace: str = Field("warrener", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Prefix of every exchange, shared queue and Redis key."""
     signing_keys: SecretStr = SecretStr("")

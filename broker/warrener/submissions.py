@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
@@ -38,6 +38,9 @@ class Submission:
     priority: int | None = None
     workflow: str = ""
     """Which part of which workflow it is (see Message)."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What its message carries besides, such as the context of a trace: names that are none of the
+    protocol's."""
 
     def __post_init__(self) -> None:
         ids.check_task_name(self.task)

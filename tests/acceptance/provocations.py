@@ -405,7 +405,9 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         http=Request("GET", "/events", headers={"Last-Event-ID": "now"})
     ),
     "a batch of no jobs": Provocation(http=Request("POST", "/jobs/batch", json={"jobs": []})),
-    "a worker that does not live": Provocation(cli=("shutdown", "nobody")),
+    "a worker that does not live": Provocation(
+        http=Request("POST", "/workers/nobody/shutdown"), cli=("shutdown", "nobody")
+    ),
     "a state that does not exist": Provocation(
         http=Request("GET", "/jobs?state=DONE"), cli=("jobs", "list", "--state", "done")
     ),
@@ -573,5 +575,13 @@ PROVOCATIONS: Mapping[str, Provocation] = {
         _work_as_heavy_1,
         cli=("worker", FAST, "--app", APP, "--name", "heavy-1"),
         needs=("worker", FAST, "--app", APP, "--name", "heavy-1"),
+    ),
+    "the mask of a secret": Provocation(
+        by_name("shop.sign_in", token="**********"),
+        post(task="shop.sign_in", kwargs={"token": "**********"}),
+        submit("shop.sign_in", "token=**********"),
+    ),
+    "a file for TLS that does not exist": Provocation(
+        cli=("queues", "--app", APP), settings={"tls_ca": "/no/such.pem"}
     ),
 }

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, SecretStr
 
 from warrener import Job, Retry, Unique, Warrener
 
@@ -107,3 +107,8 @@ def note(path: str, line: str) -> None:
 @app.task(name="shop.wait_in_line", queue=IDLE)
 async def wait_in_line(number: int) -> int:
     return number
+
+
+@app.task(name="shop.sign_in", queue=FAST)
+async def sign_in(token: SecretStr) -> int:
+    return len(token.get_secret_value())

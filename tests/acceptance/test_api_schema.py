@@ -159,6 +159,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "follow_job",
         "get_dead_letter",
         "get_job",
+        "get_metrics",
         "get_operation",
         "get_schedule",
         "get_workflow",

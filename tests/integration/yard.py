@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from warrener import Job, Limits, Retry, Unique, Warrener
 
 log = logging.getLogger("yard")
@@ -385,3 +387,13 @@ else:
         """Known to new workers only."""
         note("start", name)
         return name
+
+
+@app.task(retry=Retry(0))
+def signs_in(name: str, token: SecretStr) -> SecretStr:
+    """Notes the length of its secret, and fails until a gate is open."""
+    note(f"secret-{len(token.get_secret_value())}", name)
+    log.info("%s signs in with %s", name, token)
+    if not (place() / "gate").exists():
+        raise PermissionError(f"{name} may not sign in with {token}")
+    return token

@@ -104,8 +104,11 @@ class Child:
             "attempt": run.message.attempt,
             "generation": run.message.generation,
             "created": run.message.created,
+            "due": run.message.due,
             "deadline": run.started + limit if limit else None,
         }
+        if extra := run.message.extra:
+            job["headers"] = {name: one for name, one in extra.items() if isinstance(one, str)}
         self.link.say(
             Kind.RUN,
             {"token": run.token, "job": job},

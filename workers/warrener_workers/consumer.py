@@ -75,6 +75,8 @@ class Consumer:
         self._changing = asyncio.Lock()
         self._held: set[str] = set()
         self._ending = False
+        self.losses = 0
+        """How often it had to consume anew."""
         self._cancelled: asyncio.Future[str]
 
     async def start(self) -> asyncio.Task[None]:
@@ -137,6 +139,7 @@ class Consumer:
     async def _keep(self) -> None:
         while True:
             log.warning("%s", await self._until_lost())
+            self.losses += 1
             await self._restore()
             log.info("consuming again")
 

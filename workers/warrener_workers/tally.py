@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import NoReturn
 
 from warrener.errors import StoreUnavailable
@@ -24,13 +25,17 @@ class Tally:
         self._beat = context.settings.beat
         self._stats = Stats(context.settings, context.store)
         self._counts = Counts()
+        self.watchers: list[Callable[[Run, Ending, float], None]] = []
+        """Told of each end, and when it was."""
 
     def ended(self, run: Run, decision: Ending) -> None:
         """Count the end of a run."""
-        outcome = _outcome(decision)
+        outcome, now = _outcome(decision), self._clock()
         if outcome is not None:
             end = End(run.message.task, run.delivery.queue, outcome)
-            self._counts.ended(end, self._clock() - run.started)
+            self._counts.ended(end, now - run.started)
+        for watch in self.watchers:
+            watch(run, decision, now)
 
     def saw(self, queue: str, ready: int) -> None:
         """Note how many messages were ready in a queue."""

@@ -81,7 +81,10 @@ class Worker:
             self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
             self._pool.limits.neighbour_grace = self._parts.settings.neighbour_grace
             try:
-                await self._work(self._parts, registry, on_ready)
+                with contextlib.ExitStack() as attached:
+                    for attach in self._mine.attach:
+                        attached.callback(attach(self._parts))
+                    await self._work(self._parts, registry, on_ready)
             finally:
                 await self._finish(self._parts)
         finally:
@@ -102,7 +105,9 @@ class Worker:
         self._track(keep_tidy(parts.context))
         revocations = Revocations(parts.context, self._pool.revoke)
         self._track(revocations.watch())
-        await Catalogue(parts.settings, parts.client.store).publish(registry.catalogue)
+        catalogue = Catalogue(parts.settings, parts.client.store)
+        await catalogue.publish(registry.catalogue)
+        self._track(catalogue.keep_published(registry.catalogue))
         await parts.throttling.sluices.look()
         self._track(parts.throttling.watch())
         # Only now: a worker that cannot import its app must not hold a single message.

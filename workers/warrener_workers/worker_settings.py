@@ -6,8 +6,9 @@ import math
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from warrener import ConfigurationError
 
@@ -30,6 +31,9 @@ class WorkerSettings:
     """Unsettled deliveries per queue; by default as many as there are slots."""
     recycling: Recycling = field(default_factory=Recycling)
     """When child processes are replaced."""
+    attach: Sequence[Callable[[Any], Callable[[], None]]] = ()
+    """Called with the worker's Parts before it begins, such as to measure them; what they answer is called
+    at its end."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

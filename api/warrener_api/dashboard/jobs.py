@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from warrener import JobEnded, JobNotFound, State, Warrener
+from warrener.client import Client
 from warrener.flow import Flow
 from warrener.ids import is_job_id
 from warrener.listing import Listing
@@ -57,7 +58,12 @@ def routes(app: Warrener) -> APIRouter:
             raise JobNotFound(job_id=job_id[:128])
         status = await Flow(app.settings, client.store).explained(status)
         return render(
-            request, "job.html", job=status, result=_result(status), steps=timeline(status)
+            request,
+            "job.html",
+            job=status,
+            result=_result(status),
+            steps=timeline(status),
+            workflow=await _workflow_of(client, job_id),
         )
 
     @router.post("/desk/jobs/{job_id}/revoke", name="revoke_from_page")
@@ -74,6 +80,12 @@ def routes(app: Warrener) -> APIRouter:
         return RedirectResponse(f"../{quote(job_id, safe='')}", 303, HEADERS)
 
     return router
+
+
+async def _workflow_of(client: Client, job_id: str) -> str:
+    """The id of the workflow that a job is a part of; empty of one of its own."""
+    [part] = await client.store.send([("HGET", client.store.keys.job(job_id), "workflow")])
+    return part.decode().partition("/")[0] if isinstance(part, bytes) else ""
 
 
 def _query(facts: dict[str, str]) -> JobQuery:

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from warrener import Warrener
 from warrener.presence import PresenceBoard
+from warrener.publishing import Publisher
 from warrener.stats import Stats, together
 
 from ..clients import client_of
 from . import plots
-from .attention import notices
+from .attention import Found, notices
 from .queues import states_of
 from .rendering import HEADERS, page_class, render
 
@@ -26,25 +27,22 @@ def routes(app: Warrener) -> APIRouter:
     async def overview(request: Request) -> Response:
         client = client_of(app)
         minutes = await Stats(app.settings, client.store).minutes(client.clock(), HOUR)
-        workers = await PresenceBoard(app.settings, client.store).living()
+        board = PresenceBoard(app.settings, client.store)
+        workers, lost = await board.living(), await board.lost(client.clock())
+        publisher = client.publisher
+        blocked = isinstance(publisher, Publisher) and await publisher.is_blocked()
         queues = await states_of(app)
         hour = together(minutes)
         return render(
             request,
             "overview.html",
-            notices=notices(queues, workers, minutes),
+            notices=notices(Found(queues, workers, minutes, lost, blocked)),
             hour=hour,
             queues=queues,
             workers=workers,
             now=client.clock(),
             stamp=int(client.clock()) // 15,
         )
-
-    @router.get("/desk/workers", name="page_workers")
-    async def workers(request: Request) -> Response:
-        client = client_of(app)
-        found = await PresenceBoard(app.settings, client.store).living()
-        return render(request, "workers.html", workers=found, now=client.clock())
 
     @router.get("/desk/plots/{name}.svg", name="page_plot")
     async def plot(name: plots.Name) -> Response:

@@ -6,12 +6,23 @@ from fastapi import APIRouter
 
 from warrener import Warrener
 
-from . import dead, jobs, operations, overview, queues, signing_in
+from . import (
+    dead,
+    jobs,
+    operations,
+    overview,
+    queues,
+    schedules,
+    signing_in,
+    workers,
+    workflows,
+)
 
 
 def pages(app: Warrener) -> APIRouter:
     """The dashboard of one app, to include at the root of the API."""
     router = APIRouter(include_in_schema=False)
-    for part in (overview, jobs, queues, dead, operations, signing_in):
+    parts = (overview, jobs, queues, dead, operations, schedules, signing_in, workers, workflows)
+    for part in parts:
         router.include_router(part.routes(app))
     return router

@@ -25,6 +25,7 @@ from ..answering import may_arrive, route_class
 from ..clients import client_of
 from ..openapi import job_request, operation_ids
 from ..problems import Problem, problem_of, problems_with
+from ..published import Published, others
 from ..schemas import JobRequest
 from ..security import caller_of
 from .jobs import key_of, signature_of
@@ -68,10 +69,12 @@ def routes(app: Warrener) -> APIRouter:
         """Submit up to 1,000 jobs: 202, and an answer for each. With an Idempotency-Key, the same call
         again gives the same jobs, by their places in it."""
         caller, jobs = caller_of(request), wanted.jobs  # type: ignore[attr-defined]
+        tasks = {job.get("task") for job in jobs if isinstance(job, dict)}
+        known = await others(app, [task for task in tasks if isinstance(task, str)])
         found: list[Signature[Any] | BatchAnswer] = []
         for number, job in enumerate(jobs):
             key = None if idempotency_key is None else f"{idempotency_key}#{number}"
-            found.append(_read(app, job, key_of(caller, key)))
+            found.append(_read(app, known, job, key_of(caller, key)))
         await client_of(app).store.check_writable()
         may_arrive(request)
         answers = iter(await _submit(app, [one for one in found if isinstance(one, Signature)]))
@@ -115,9 +118,11 @@ def _batch_request(app: Warrener) -> type[BaseModel]:
     return model
 
 
-def _read(app: Warrener, job: Any, key: str | None) -> Signature[Any] | BatchAnswer:
+def _read(
+    app: Warrener, known: Published, job: Any, key: str | None
+) -> Signature[Any] | BatchAnswer:
     try:
-        return signature_of(app, JobRequest.model_validate(job), key)
+        return signature_of(app, known, JobRequest.model_validate(job), key)
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         return _refused(RequestValidationError(faults))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from warrener import JobNotFound, StoreUnavailable, UnknownTask, Warrener
+from warrener import JobNotFound, StoreUnavailable, Warrener
 from warrener.flow import Flow
 from warrener.ids import is_job_id
 from warrener.listing import Listing
@@ -18,6 +18,7 @@ from ..clients import client_of
 from ..job_schemas import JobPage, JobQuery
 from ..openapi import job_request, operation_ids
 from ..problems import problems_with
+from ..published import Published, call_of, others
 from ..schemas import JobRequest, JobView
 from ..security import Caller, caller_of
 
@@ -94,7 +95,8 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
     ) -> JobView:
         """Submit a job: 202 once RabbitMQ has it safely. The same Idempotency-Key gives the same job."""
         key = key_of(caller_of(request), idempotency_key)
-        signature, client = signature_of(app, wanted, key), client_of(app)
+        signature = signature_of(app, await others(app, [wanted.task]), wanted, key)
+        client = client_of(app)
         # The record is written after the publish: without a store, a 503 must come before it, or a
         # client that tries again would submit the job twice.
         await client.store.check_writable()
@@ -105,7 +107,8 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
         # The job is safe by now, whether its record can be read or not.
         with suppress(StoreUnavailable):
             status = await client.status(handle.id)
-        return JobView.of(status) if status else _accepted(app, handle.id, wanted)
+        queue = await app.queue_for(signature)
+        return JobView.of(status) if status else _accepted(handle.id, wanted.task, queue)
 
     # The app's own kind of request, which no annotation can name.
     submit.__annotations__["wanted"] = job_request(app)
@@ -133,14 +136,13 @@ def key_of(caller: Caller, key: str | None) -> str | None:
     return None if key is None else f"http:{caller.id}:{key}" if caller.id else f"http:{key}"
 
 
-def signature_of(app: Warrener, wanted: JobRequest, key: str | None) -> Signature[Any]:
+def signature_of(
+    app: Warrener, found: Published, wanted: JobRequest, key: str | None
+) -> Signature[Any]:
     """The call that is asked for. Raises UnknownTask, InvalidArguments, ConfigurationError."""
-    task = app.tasks.get(wanted.task)
-    if task is None:
-        raise UnknownTask(task=wanted.task, known=", ".join(sorted(app.tasks)) or "none")
-    call = task.schema.bind_json(wanted.args, wanted.kwargs)
+    queue, arguments = call_of(app, found, wanted.task, wanted.args, wanted.kwargs)
     options = Options(
-        queue=wanted.queue,
+        queue=queue if wanted.queue is None else wanted.queue,
         countdown=wanted.countdown,
         eta=wanted.eta,
         idempotency_key=key,
@@ -148,9 +150,8 @@ def signature_of(app: Warrener, wanted: JobRequest, key: str | None) -> Signatur
         priority=wanted.priority,
         concurrency_key=wanted.concurrency_key,
     )
-    return Signature(app, wanted.task, (), call.arguments, options)
+    return Signature(app, wanted.task, (), arguments, options)
 
 
-def _accepted(app: Warrener, job_id: str, wanted: JobRequest) -> JobView:
-    queue = app.queue_of(app.tasks[wanted.task]) if wanted.queue is None else wanted.queue
-    return JobView(id=job_id, task=wanted.task, queue=queue, state="PENDING")
+def _accepted(job_id: str, task: str, queue: str) -> JobView:
+    return JobView(id=job_id, task=task, queue=queue, state="PENDING")

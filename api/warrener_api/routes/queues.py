@@ -13,6 +13,7 @@ from ..answering import route_class
 from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
+from ..published import published
 from ..schemas import LimitRequest, QueueView
 
 
@@ -27,8 +28,10 @@ def routes(app: Warrener) -> APIRouter:
 
     @router.get("", responses=problems_with(503))
     async def list_queues() -> list[QueueView]:
-        """The queues of the app's tasks that exist on the broker."""
-        states = await Queues(client_of(app)).states(app.queues)
+        """The queues that exist on the broker, of the app's tasks and of those that workers have
+        published."""
+        names = {*app.queues, *(entry.queue for entry in (await published(app)).values())}
+        states = await Queues(client_of(app)).states(sorted(names))
         return [_view(state) for state in states]
 
     _add_control(router, app)

@@ -11,6 +11,7 @@ from ..answering import may_arrive, route_class
 from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
+from ..published import others
 from ..schedule_schemas import (
     FiredView,
     NewSchedule,
@@ -68,13 +69,15 @@ def _add_defining(router: APIRouter, app: Warrener) -> None:
     @router.post("", name="add_schedule", status_code=201, responses=problems_with(*BODY))
     async def add(wanted: NewSchedule) -> ScheduleView:
         """Make a schedule, kept in Redis beside those in code."""
-        await _schedules(app).add(wanted.scheduled(app, wanted.name))
+        found = await others(app, [wanted.task])
+        await _schedules(app).add(wanted.scheduled(app, found, wanted.name))
         return await _view(app, wanted.name)
 
     @router.put("/{name}", name="change_schedule", responses=problems_with(404, *BODY))
     async def change(name: str, wanted: ScheduleRequest) -> ScheduleView:
         """Define a schedule anew. One in code is changed there: 409."""
-        await _schedules(app).change(wanted.scheduled(app, name))
+        found = await others(app, [wanted.task])
+        await _schedules(app).change(wanted.scheduled(app, found, name))
         return await _view(app, name)
 
     @router.patch("/{name}", name="pause_schedule", responses=problems_with(404, *BODY))

@@ -15,6 +15,7 @@ from ..answering import may_arrive, promptly, route_class
 from ..clients import client_of
 from ..openapi import operation_ids
 from ..problems import problems_with
+from ..published import Published, call_of, published
 from ..security import Caller, caller_of
 from ..workflow_schemas import (
     CallStep,
@@ -56,11 +57,14 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
         """Submit a workflow: 202 once its plan is stored and RabbitMQ has its first jobs. The same
         Idempotency-Key gives the same workflow."""
         key = _key(caller_of(request), idempotency_key)
-        flow: Any = _step(app, wanted.workflow, comes=False)
+        found = await published(app)
+        flow: Any = _step(app, found, wanted.workflow, comes=False)
         flow = flow.options(
             idempotency_key=key,
-            on_error=_step(app, wanted.on_error, comes=True) if wanted.on_error else None,
-            on_success=_step(app, wanted.on_success, comes=True) if wanted.on_success else None,
+            on_error=_step(app, found, wanted.on_error, comes=True) if wanted.on_error else None,
+            on_success=_step(app, found, wanted.on_success, comes=True)
+            if wanted.on_success
+            else None,
         )
         await client_of(app).store.check_writable()
         may_arrive(request)
@@ -105,27 +109,31 @@ def _key(caller: Caller, key: str | None) -> str | None:
     return None if key is None else f"http:{caller.id}:{key}" if caller.id else f"http:{key}"
 
 
-def _step(app: Warrener, step: CallStep | ChainStep | GroupStep, *, comes: bool) -> Step[Any, Any]:
+def _step(
+    app: Warrener, found: Published, step: CallStep | ChainStep | GroupStep, *, comes: bool
+) -> Step[Any, Any]:
     """The part as a value. `comes`: something comes before it."""
     match step:
         case ChainStep():
             return Chain(
-                tuple(_step(app, one, comes=comes or n > 0) for n, one in enumerate(step.chain))
+                tuple(
+                    _step(app, found, one, comes=comes or n > 0) for n, one in enumerate(step.chain)
+                )
             )
         case GroupStep():
-            members = tuple(_step(app, one, comes=comes) for one in step.group)
+            members = tuple(_step(app, found, one, comes=comes) for one in step.group)
             return Group(members, on_error=step.errors)
-    return _call(app, step, comes=comes)
+    return _call(app, found, step, comes=comes)
 
 
-def _call(app: Warrener, step: CallStep, *, comes: bool) -> Signature[Any]:
-    task = app.tasks.get(step.task)
-    if task is None:
-        raise UnknownTask(task=step.task, known=", ".join(sorted(app.tasks)) or "none")
+def _call(app: Warrener, found: Published, step: CallStep, *, comes: bool) -> Signature[Any]:
     options = Options(
         queue=step.queue, countdown=step.countdown, eta=step.eta, expires=step.expires
     )
     args, kwargs = tuple(step.args), step.kwargs
     if not (comes and step.takes_result):
-        args, kwargs = (), task.schema.bind_json(step.args, step.kwargs).arguments
+        _, kwargs = call_of(app, found, step.task, step.args, step.kwargs)
+        args = ()
+    elif step.task not in app.tasks and step.task not in found:
+        raise UnknownTask(task=step.task, known=", ".join(sorted({*app.tasks, *found})) or "none")
     return Signature(app, step.task, args, kwargs, options, takes_result=step.takes_result)

@@ -14,7 +14,7 @@ from ..sync import Portal
 from ..tasks import Signature, Task
 from ..workflow_handles import WorkflowHandle
 from .carrying import Carrier, WorkflowBackend
-from .plans import Drawn, draw, partial_body
+from .plans import Drawn, carrying, draw, partial_body
 from .reading import Reader
 from .submitting import start
 
@@ -26,6 +26,7 @@ class App(Protocol):
 
     settings: Settings
     portal: Portal
+    carry: Callable[[], dict[str, str]]
 
     @property
     def tasks(self) -> Mapping[str, Task[..., Any]]:
@@ -51,6 +52,7 @@ class Launcher:
         """Submit this workflow; see Workflow.send."""
         app, wishes = self._app, flow.wishes
         plan = await draw(flow, self._drawn, app.settings.max_payload_bytes)
+        plan = carrying(plan, app.carry())
         backend = cast(WorkflowBackend, app.backend())
         clock: Callable[[], float] = getattr(backend, "clock", time.time)
         flow_id = _id(flow, app.settings.namespace)

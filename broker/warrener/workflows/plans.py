@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from ..calls import encode_unchecked
 from ..canvas import Chain, Group, Step, Wishes, Workflow
@@ -196,6 +196,17 @@ def _facts(task: str, chosen: Options, found: Drawn) -> dict[str, Any]:
         "expires_at": expires.timestamp() if hasattr(expires, "timestamp") else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def carrying(plan: Plan, headers: dict[str, str]) -> Plan:
+    """The plan, whose jobs' messages have these headers besides; it stays the same workflow."""
+    if not headers:
+        return plan
+    fields = [
+        (name, to_json({**from_json(text), "headers": headers}) if name.startswith("t") else text)
+        for name, text in plan.fields
+    ]
+    return replace(plan, fields=fields)
 
 
 def partial_body(call: Signature[Any]) -> bytes:

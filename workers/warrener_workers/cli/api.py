@@ -12,14 +12,23 @@ import typer
 
 from warrener.loading import load_app
 
-from .options import AppPath, LogLevel
+from .options import LogLevel
+
+ServedApp = Annotated[
+    str,
+    typer.Option(
+        "--app",
+        envvar="WARRENER_APP",
+        help="The app, as module:attribute; without one, the tasks that workers have published.",
+    ),
+]
 
 LACKS_PACKAGES = "the API needs more packages: pip install 'warrener[api]'"
 EXIT_NOT_STARTED = 3
 
 
 def api(
-    app: AppPath,
+    app: ServedApp = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     unprotected: Annotated[
@@ -29,11 +38,12 @@ def api(
     log_level: LogLevel = "info",
 ) -> None:
     """Serve the HTTP API to those who have API keys (`warrener keys create`), or, while there are none, to
-    this machine alone."""
+    this machine alone. Without an app it serves the tasks that workers have published, and imports none."""
     if not has_packages():
         typer.echo(f"warrener: {LACKS_PACKAGES}", err=True)
         raise typer.Exit(2)
-    load_app(app)
+    if app:
+        load_app(app)
     # Handed on by name, so that the command line does not import FastAPI's side.
     os.environ["WARRENER_APP"] = app
     if unprotected:

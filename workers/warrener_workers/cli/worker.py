@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from warrener import ConfigurationError
 
 from .. import logs
 from ..child_process import ChildSettings
@@ -32,6 +34,18 @@ MaxJobs = Annotated[
 MaxMemory = Annotated[
     int, typer.Option(min=0, help="Megabytes beyond which one is replaced; 0 for never.")
 ]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        envvar="WARRENER_METRICS_PORT",
+        help="Serve Prometheus metrics there, at /metrics.",
+    ),
+]
+MetricsHost = Annotated[
+    str, typer.Option(envvar="WARRENER_METRICS_HOST", help="Address to serve them on.")
+]
 
 
 def worker(
@@ -44,6 +58,8 @@ def worker(
     prefetch: Prefetch = 0,
     max_jobs_per_child: MaxJobs = 0,
     max_memory_per_child: MaxMemory = 0,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
 ) -> None:
@@ -62,6 +78,7 @@ def worker(
         pool=pool,
         prefetch=prefetch or None,
         recycling=recycling,
+        attach=() if metrics_port is None else (_metrics(metrics_port, metrics_host),),
     )
     children = ChildSettings(app, name, mine.slots_per_child, log_level, log_format)
     if solo:
@@ -84,3 +101,14 @@ def _is_solo(pool: str, recycling: Recycling) -> bool:
         hint = "--max-memory-per-child"
         raise typer.BadParameter("it needs Linux's /proc, which is not here", param_hint=hint)
     return pool == "solo"
+
+
+def _metrics(port: int, host: str) -> Any:
+    try:
+        from ..metrics import serving
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        message = "metrics need another package: pip install 'warrener[prometheus]'"
+        raise ConfigurationError(message=message) from error
+    return serving(port, host)

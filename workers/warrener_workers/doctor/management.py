@@ -13,6 +13,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from warrener.settings import Settings, without_password
+from warrener.tls import context_of
 from warrener.topology import Binding
 
 from .broker import Managed
@@ -50,6 +51,7 @@ class Management:
             raise NotManaged(f"{without_password(url)} is no http:// or https:// URL")
         user = parsed.user or "guest"
         self.shown = without_password(url)
+        self._tls = context_of(settings)
         self._root = str(parsed.with_user(None)).rstrip("/")
         self._token = base64.b64encode(f"{user}:{parsed.password or 'guest'}".encode()).decode()
         vhost = URL(settings.amqp_url.get_secret_value()).path.removeprefix("/") or "/"
@@ -103,7 +105,7 @@ class Management:
             self._root + path, headers={"Authorization": f"Basic {self._token}"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            with urllib.request.urlopen(request, timeout=SECONDS, context=self._tls) as response:
                 return json.loads(response.read())
         except urllib.error.HTTPError as error:
             raise _Refused(self.shown, error.code, _json(error)) from error
