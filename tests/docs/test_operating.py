@@ -17,7 +17,7 @@ from warrener_workers.cli.commands import app
 from .blocks import DOCS
 
 ROOT = DOCS.parent
-PAGES = ("README.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md"))))
+PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md"))))
 GUIDE = "docs/operating.md"
 OF_COMMANDS = {"WARRENER_APP", "WARRENER_UNPROTECTED", "WARRENER_MANAGEMENT_URL"} | {
     f"WARRENER_METRICS_{part}" for part in ("PORT", "HOST")

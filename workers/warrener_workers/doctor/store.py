@@ -118,7 +118,7 @@ def role(info: Mapping[str, Any]) -> list[Finding]:
         found.append(problem("Redis is a replica", why, remedy))
     if int(info.get("cluster_enabled", 0)):
         why = "the client is not one of a Cluster: MOVED counts as Redis not being available"
-        found.append(problem("Redis is a node of a Cluster", why, "Use one Redis, or a Sentinel."))
+        found.append(problem("Redis is a node of a Cluster", why, "Use one Redis."))
     return found
 
 
