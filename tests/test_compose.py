@@ -41,6 +41,7 @@ def test_the_broker_waits_longer_than_the_longest_job() -> None:
 def test_the_broker_reads_the_checked_in_settings(services: dict[str, Any]) -> None:
     mounts = [volume.split(":") for volume in services["rabbitmq"]["volumes"]]
     assert ["./deploy/rabbitmq.conf", "/etc/rabbitmq/conf.d/20-warrener.conf", "ro"] in mounts
+    assert ["./deploy/advanced.config", "/etc/rabbitmq/advanced.config", "ro"] in mounts
 
 
 def test_redis_keeps_what_it_acknowledged(services: dict[str, Any]) -> None:
