@@ -31,14 +31,14 @@ from .routes import (
     workers,
     workflows,
 )
-from .security import Gate
+from .security import Gate, same_site
 
 
 def router(app: Warrener, *, protected: bool = True) -> APIRouter:
     """Everything under HTTP for one app, to include in a FastAPI app; it brings its lifespan, in which
     operations on dead letters are carried out, and which closes the connections at the end. It asks for
     API keys, and without any serves this machine alone; not `protected`, it serves whoever the app around
-    it lets through."""
+    it lets through, but for what pages of other sites have browsers send."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -48,8 +48,8 @@ def router(app: Warrener, *, protected: bool = True) -> APIRouter:
         finally:
             await app.close()
 
-    guards = [Depends(Gate(app).admit)] if protected else []
-    refusals = problems_with(401, 403) if protected else {}
+    guards = [Depends(Gate(app).admit if protected else same_site)]
+    refusals = problems_with(401, 403) if protected else problems_with(403)
     guarded = APIRouter(dependencies=guards, responses=refusals)
     parts = (batches, events, jobs, workflows, queues, dead_letters, operations, schedules, workers)
     for part in parts:

@@ -147,6 +147,12 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
+async def same_site(request: Request) -> None:
+    """What stands where no keys are asked for: see check_origin. A bearer token is no browser's to add."""
+    if not request.headers.get("authorization", "").lower().startswith("bearer "):
+        check_origin(request)
+
+
 def check_origin(request: Request) -> None:
     """Refuse what a page of another site had a browser send. A browser says whose page it was, in
     Sec-Fetch-Site (Fetch Metadata) or Origin; a program says neither."""

@@ -140,6 +140,29 @@ async def test_a_dependency_of_the_users_can_refuse(place: Place) -> None:
     assert response.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("whole", [True, False])
+async def test_pages_of_other_sites_are_refused_where_no_keys_are_asked_for(
+    place: Place, whole: bool
+) -> None:
+    async with place.app() as app:
+        users = create_app(app, protected=False) if whole else FastAPI()
+        if not whole:
+            users.include_router(router(app, protected=False))
+        evil = {"origin": "https://evil.example"}
+        async with http_of(users) as http:
+            for path in ("/jobs", "/queues/shop.fast/pause", "/desk/dead/begin"):
+                for headers in (evil, {"sec-fetch-site": "cross-site"}):
+                    refused = await http.post(path, json=BODY, headers=headers)
+                    assert refused.status_code == 403, path
+                    assert "a page of another site" in refused.text
+            own = {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
+            assert (await http.post("/jobs", json=BODY, headers=own)).status_code == 202
+            token = {**evil, "authorization": "Bearer of-the-users-own"}
+            assert (await http.post("/jobs", json=BODY, headers=token)).status_code == 202
+            assert (await http.post("/jobs", json=BODY)).status_code == 202
+            assert (await http.get("/queues", headers=evil)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "body, status, kind",
     [
