@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable
+from typing import Any
 
 import redis.asyncio
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from .settings import Settings
-from .tls import redis_options
+from .tls import context_of, redis_options
 
 CONNECTIONS = 16
 
@@ -31,8 +33,28 @@ def open_client(settings: Settings) -> redis.asyncio.Redis:
         health_check_interval=30,
         **redis_options(settings),
     )
-    pool.connection_class = cancellable(pool.connection_class)
+    kind = pool.connection_class
+    if settings.tls_ca and issubclass(kind, SSLConnection):
+        kind = _trusting(kind, settings)
+    pool.connection_class = cancellable(kind)
     return redis.asyncio.Redis.from_pool(pool)
+
+
+def _trusting(connection: type[SSLConnection], settings: Settings) -> type[SSLConnection]:
+    """This class of connections, with the authorities of `tls_ca` instead of the system's: redis-py
+    trusts those as well, whatever it is given."""
+    context = context_of(settings)
+
+    class Trusting(connection):  # type: ignore[misc, valid-type]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            asked = self.ssl_context  # as the URL says
+            if context is not None and asked.ca_certs == settings.tls_ca:
+                context.check_hostname = asked.check_hostname
+                context.verify_mode = ssl.VerifyMode(asked.cert_reqs)
+                asked.context = context
+
+    return Trusting
 
 
 def cancellable(connection: type[AbstractConnection]) -> type[AbstractConnection]:
