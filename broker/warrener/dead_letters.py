@@ -22,6 +22,8 @@ _LONGEST_TEXT = 16_000
 _ALL_HEADERS = 120_000
 _PREFIX = "dead_"
 """Of the headers that a dead letter has and a job has not."""
+REASON = f"{_PREFIX}reason"
+"""The header that says of which kind its death was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
     headers = {
         f"{_PREFIX}id": letter.id,
         f"{_PREFIX}queue": queue,
-        f"{_PREFIX}reason": letter.reason,
+        REASON: letter.reason,
         f"{_PREFIX}type": short(death.error.type, room),
         f"{_PREFIX}message": short(death.error.message, room),
         f"{_PREFIX}traceback": short(death.error.traceback, room),

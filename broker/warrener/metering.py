@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from .dead_letters import REASON
 from .errors import WarrenerError
 from .publishing import Outgoing, Publisher
 
@@ -43,6 +44,13 @@ class PublishMetrics:
             ("queue", "kind", "outcome"),
             registry=registry,
         )
+        self._reasons = Names()
+        self._dead = Counter(
+            "warrener_dead_letters",
+            "Letters that were published to a dead queue, by reason.",
+            ("queue", "reason"),
+            registry=registry,
+        )
         self._seconds = Histogram(
             "warrener_publish_seconds",
             "Time until RabbitMQ confirmed a message.",
@@ -62,3 +70,6 @@ class PublishMetrics:
         self._published.labels(self._names.of(outgoing.queue), kind, outcome).inc()
         if error is None:
             self._seconds.observe(seconds)
+            if outgoing.dead:
+                reason = str(outgoing.message.extra.get(REASON, "undelivered"))
+                self._dead.labels(self._names.of(outgoing.queue), self._reasons.of(reason)).inc()

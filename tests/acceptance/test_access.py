@@ -122,6 +122,14 @@ async def test_once_there_are_keys_even_this_machine_needs_one(place: Place) -> 
     assert refused.headers["www-authenticate"] == 'Bearer realm="warrener"'
 
 
+async def test_metrics_are_for_keys_that_read(place: Place) -> None:
+    tokens = [(await make_key(place, role))[1] for role in (Role.SUBMIT, Role.READ)]
+    async with place.app() as app:
+        web = create_app(app)
+        found = [await status_of(web, token, path="/metrics") for token in (None, *tokens)]
+    assert found == [401, 403, 200]
+
+
 async def test_only_a_whole_key_that_stands_is_taken(place: Place) -> None:
     key_id, token = await make_key(place, Role.READ)
     _, expired = await make_key(place, Role.READ, lifetime=-1.0)

@@ -45,6 +45,8 @@ async def test_a_worker_counts_what_it_does(yard: Yard) -> None:
         done = [await tasks.run.send(f"job-{n}") for n in range(3)]
         retried = await tasks.fails.send("retried", 1)
         broken = await tasks.broken.send("dead")
+        await yard.publish(b"{}", type=f"{T}.run", headers={"attempt": "x"})
+        await yard.letters(2)
         await yard.ended(*done, retried, broken)
         held = await tasks.wait.send("held", "gate")
         await yard.noted("start held")
@@ -59,11 +61,12 @@ async def test_a_worker_counts_what_it_does(yard: Yard) -> None:
         assert seen["warrener_jobs_total", "succeeded", QUEUE, f"{T}.fails"] == 1
         assert seen["warrener_jobs_total", "failed", QUEUE, f"{T}.broken"] == 1
         assert seen["warrener_dead_letters_total", QUEUE, "error"] == 1
+        assert seen["warrener_dead_letters_total", QUEUE, "malformed"] == 1, "no run of a job"
         assert seen["warrener_run_seconds_count", QUEUE, f"{T}.run"] == 3
         assert seen["warrener_wait_seconds_count", QUEUE, f"{T}.fails"] == 2
         assert seen["warrener_published_total", "delayed", "confirmed", QUEUE] == 1
-        assert seen["warrener_published_total", "dead_letter", "confirmed", QUEUE] == 1
-        assert seen[("warrener_publish_seconds_count",)] == 2
+        assert seen["warrener_published_total", "dead_letter", "confirmed", QUEUE] == 2
+        assert seen[("warrener_publish_seconds_count",)] == 3
         assert seen["warrener_in_flight", "true", QUEUE] == 1
         assert seen[("warrener_reconnects_total",)] == 0
         await until(lambda: bool(_connections(yard)), "its connection in the management API")

@@ -51,12 +51,6 @@ class WorkerMetrics:
             registry=registry,
             buckets=QUICK,
         )
-        self._dead = Counter(
-            "warrener_dead_letters",
-            "Jobs that were dead-lettered.",
-            ("queue", "reason"),
-            registry=registry,
-        )
         parts.tally.watchers.append(self._ended)
         if isinstance(parts.client.publisher, Publisher):
             PublishMetrics(registry).watch(parts.client.publisher)
@@ -64,15 +58,12 @@ class WorkerMetrics:
 
     def _ended(self, run: Run, decision: Ending, now: float) -> None:
         task, queue = self._names.of(run.message.task), run.delivery.queue
-        outcome = _outcome(decision)
-        self._jobs.labels(task, queue, outcome).inc()
+        self._jobs.labels(task, queue, _outcome(decision)).inc()
         if run.begun:
             self._run.labels(task, queue).observe(max(0.0, now - run.started))
             since = run.message.due or run.message.created
             if since:
                 self._wait.labels(task, queue).observe(max(0.0, run.started - since))
-        if isinstance(decision, Bury) and outcome == "failed":
-            self._dead.labels(queue, decision.error.reason).inc()
         run.delivery.on_settled = _timed(run.delivery.on_settled, self._settle.observe)
 
 
