@@ -150,11 +150,25 @@ class PresenceBoard:
 
     async def leave(self, presence: Presence) -> None:
         """Say that this worker has ended."""
+        client = self._store.client
         async with self._store.reachable():
-            pipeline = self._store.client.pipeline(transaction=False)
-            pipeline.delete(self._worker(presence.owner), self._name(presence.name))
-            pipeline.zrem(self._all, presence.owner)
-            pipeline.hdel(self._names, presence.owner)
+            pipeline = client.pipeline(transaction=False)
+            pipeline.get(self._name(presence.name))
+            pipeline.hgetall(self._names)
+            pipeline.zrange(self._lost, 0, -1)
+            holder, names, lost = await pipeline.execute()
+            name, gone, missed = presence.name.encode(), {presence.owner.encode()}, []
+            pipeline = client.pipeline(transaction=False)
+            if holder in (None, presence.owner.encode()):
+                # Those of its name that were lost before it came have been replaced: nobody misses them.
+                gone |= {owner for owner, its in names.items() if its == name}
+                missed = [one for one in lost if one.partition(b" ")[2] == name]
+                pipeline.delete(self._name(presence.name))
+            pipeline.delete(self._worker(presence.owner))
+            pipeline.zrem(self._all, *gone)
+            pipeline.hdel(self._names, *gone)
+            if missed:
+                pipeline.zrem(self._lost, *missed)
             await pipeline.execute()
 
     async def of(self, owner: str) -> Presence | None:
@@ -197,6 +211,7 @@ class PresenceBoard:
                     pipeline.zadd(self._lost, {f"{owner} {name.decode()}": at})
             pipeline.zrem(self._all, *lapsed)
             pipeline.hdel(self._names, *lapsed)
+            pipeline.zremrangebyscore(self._lost, "-inf", max(lapsed.values()) - LOST_FOR)
             pipeline.expire(self._lost, LOST_FOR)
             await pipeline.execute()
 
