@@ -78,7 +78,10 @@ class Worker:
             registry = await self._pool.start()
             for queue in self._mine.queues:
                 check_queue_name(queue, registry.settings.namespace)
-            self._parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
+            self._parts = parts = Parts(registry, self._mine, self._pool.dispatch, self._clock)
+            self._doubts = Doubts(
+                parts.context, parts.intake.claims, self._pool.assured, self._give_up
+            )
             self._pool.limits.neighbour_grace = self._parts.settings.neighbour_grace
             try:
                 with contextlib.ExitStack() as attached:
@@ -99,7 +102,6 @@ class Worker:
         beating = Beating(*watched, self._give_up, self.stop, lambda: self._pool.memory)
         beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
-        self._doubts = Doubts(parts.context, parts.intake.claims, self._pool.assured, self._give_up)
         self._pool.is_sure = lambda run: parts.context.tenure.covers(run.tenure)
         self._track(parts.tally.keep())
         self._track(keep_tidy(parts.context))
