@@ -153,9 +153,12 @@ async def test_a_sender_that_is_cancelled_is_cancelled(yard: Yard) -> None:
     proxy, url = await proxied(yard.amqp_url)
     yard.app.settings = yard.app.settings.model_copy(update={"amqp_url": SecretStr(url)})
     await tasks.run.send("declares")
+    publisher = yard.client.publisher
+    assert isinstance(publisher, Publisher)
+    channel = await publisher._link.channel()
     await proxy.mute()
     sending = asyncio.create_task(tasks.run.send("a"))
-    await asyncio.sleep(0)
+    await until(lambda: bool(channel.confirmations), "the publish")
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
