@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -22,129 +22,19 @@ from .errors import BrokerUnavailable, QueueBusy, StoreUnavailable, WarrenerErro
 from .expiring import drop_old
 from .ids import new_id
 from .operations import Operation, Operations
-from .pacing import Pace
 from .reindexing_letters import Reindex
 from .replaying import Revival, passes_of
 from .selecting import ALL
-from .taking import WINDOW, Passes
-from .walking import Control, Fate, Letter, WalkReport, Work, walk
+from .steering import POLL, Steering, cancelled
+from .taking import Passes
+from .walking import WalkReport, Work, walk
 
 log = logging.getLogger(__name__)
 
-POLL = 0.5
-"""Seconds between two looks for operations that nobody carries out."""
 RETRY = 3.0
 """Seconds before another try of one that has to wait: its queue is busy, or a server away."""
-KEPT_FAULTS = 20
 
 PASSING = (QueueBusy, BrokerUnavailable, StoreUnavailable)
-
-
-async def cancelled(*tasks: asyncio.Task[None]) -> None:
-    """Return once these tasks have ended. One cancellation may not do: what they await may lose it, as
-    Python 3.11's wait_for does."""
-    while left := [task for task in tasks if not task.done()]:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=1)
-
-
-class Steering(Control):
-    """Steers the walk of one operation: its limit, its rate, its end, and what is noted of it."""
-
-    def __init__(
-        self,
-        operations: Operations,
-        trail: AuditTrail,
-        one: Operation,
-        owner: str,
-        steady: Callable[[], float],
-    ) -> None:
-        super().__init__(one.wanted.limit)
-        self._steady = steady
-        self._operations = operations
-        self._trail = trail
-        self._operation = one
-        self._owner = owner
-        self._done = one.done
-        self._reserved = set(one.reserved)
-        rate = one.wanted.rate
-        self._pace = Pace(rate, steady()) if rate else None
-        self._kept = False
-        self.told = "ok"
-        """What the store said last: ok, cancel or lost."""
-
-    async def allowed(self) -> int:
-        """How many letters may be taken; while the rate has to wait, none is held."""
-        most = WINDOW
-        if self._limit is not None and not self._kept:
-            # Nothing was put back so far: ended here, the queue is in its order without a whole round.
-            most = min(WINDOW, max(0, self._limit - self._done))
-        while most and self.told == "ok":
-            room = most if self._pace is None else self._pace.room(self._steady())
-            if room:
-                return min(most, room)
-            assert self._pace is not None
-            await asyncio.sleep(min(POLL, self._pace.wait(self._steady())))
-        return 0
-
-    async def reserve(self, letters: Sequence[Letter], report: WalkReport) -> list[Letter]:
-        """Within the limit. The letters are noted before anything is done with them: killed then, the
-        next walk knows which of those that were replayed before count."""
-        if self._limit is None:
-            return list(letters)
-        room = max(0, self._limit - self._done - len(self._reserved))
-        fresh = [one.facts.id for one in letters if one.facts.id not in self._reserved][:room]
-        self._reserved.update(fresh)
-        await self._note({"reserved": sorted(self._reserved)})
-        return [one for one in letters if one.facts.id in self._reserved]
-
-    async def settling(self, fates: Sequence[Fate], report: WalkReport) -> None:
-        """Note what was done, before it is acknowledged."""
-        done = [fate.letter.facts.id for fate in fates if fate.done]
-        before = [fate.letter.facts.id for fate in fates if fate.already]
-        ours = self._reserved.intersection(before)
-        self._done += len(done) + len(ours)
-        self._reserved -= {fate.letter.facts.id for fate in fates}
-        report.already -= len(ours)
-        self._kept = report.kept > 0
-        if self._pace is not None:
-            self._pace.spend(len(done))
-        if done:
-            kind, facts = self._operation.wanted.kind, {"queue": report.queue, "ids": done}
-            await self._trail.write(
-                self._operation.wanted.by, kind, {"operation": self._operation.id, **facts}
-            )
-        await self._note(self._facts(report))
-
-    def _facts(self, report: WalkReport) -> dict[str, Any]:
-        return {
-            "seen": report.seen,
-            "done": self._done,
-            "already": report.already,
-            "kept": report.kept,
-            "failed": report.failed,
-            "faults": report.faults[:KEPT_FAULTS],
-            "reserved": sorted(self._reserved),
-        }
-
-    async def _note(self, facts: dict[str, Any]) -> None:
-        self.told = await self._operations.note(self._operation.id, self._owner, facts)
-
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Meanwhile the lease is kept, and a cancellation is heard of."""
-        watch = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            await cancelled(watch)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(POLL)
-            with suppress(StoreUnavailable):
-                await self._note({})
 
 
 class OperationRunner:

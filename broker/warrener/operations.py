@@ -71,6 +71,8 @@ class Operation:
     cancelling: bool
     reserved: frozenset[str] = field(default_factory=frozenset)
     """Letters that a pass that was killed may have replayed."""
+    counted: frozenset[str] = field(default_factory=frozenset)
+    """Letters of `done` that a pass that was killed may not have acknowledged."""
 
     @property
     def has_ended(self) -> bool:
@@ -201,6 +203,7 @@ def _parse(operation_id: str, found: Mapping[bytes, bytes]) -> Operation:
         note=found.get(b"note", b"").decode(),
         cancelling=b"cancel" in found,
         reserved=frozenset(orjson.loads(found.get(b"reserved", b"[]"))),
+        counted=frozenset(orjson.loads(found.get(b"counted", b"[]"))),
         started=float(started) if started else None,
         finished=float(finished) if finished else None,
         **counts,

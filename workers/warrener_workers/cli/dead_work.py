@@ -20,9 +20,10 @@ from warrener.asking import Forecast, ask, forecast
 from warrener.client import Client
 from warrener.json_text import read_json
 from warrener.letter_index import DeadLetterIndex
-from warrener.operating import OperationRunner, cancelled
+from warrener.operating import OperationRunner
 from warrener.operations import Operation, Operations, Wanted
 from warrener.selecting import ALL
+from warrener.steering import cancelled
 from warrener.walking import WalkReport
 
 from .dead import MOST, commands

@@ -5,6 +5,6 @@
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[1], unpack(ARGV, 3))
-redis.call('HDEL', KEYS[1], 'reserved')
+redis.call('HDEL', KEYS[1], 'reserved', 'counted')
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return {'ok'}
