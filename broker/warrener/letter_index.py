@@ -3,17 +3,16 @@ dead queues, which alone hold the letters."""
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from typing import Any
 
-from .dead_letters import DeadLetter, fitting, short
-from .letter_lines import LONGEST_NAME, LetterLine, died_at, line_of, parse_line, wanted_text
+from .dead_letters import DeadLetter
+from .letter_details import packed, unpacked
+from .letter_lines import LetterLine, died_at, line_of, parse_line, wanted_text
 from .masks import Masks
-from .records import JobError
 from .selecting import ALL, Selection
 from .settings import Settings
 from .store import Call, Store
@@ -21,11 +20,9 @@ from .transitions import Reply
 
 LOOKED_AT = 2000
 """Letters that one script looks at: some milliseconds, in which Redis does nothing else."""
-LONGEST_BODY = 4_096
-LONGEST_MESSAGE = 4_096
-LONGEST_TRACEBACK = 8_000
-"""Bytes kept of each letter, and of its attempts as of its traceback: compressed, 27 KB at most. The dead
-queue has the whole."""
+CAUSES_LOOKED_AT = 500
+LISTED = ("order", "lines", "details", "causes")
+"""The keys that list a queue's letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +76,13 @@ class DeadLetterIndex:
         """List these letters; those that are listed already, as they are now."""
         by_queue: dict[str, list[str | bytes | int | float]] = defaultdict(list)
         for letter in await self._masks.letters(letters):
-            by_queue[letter.queue] += [letter.id, line_of(letter), _packed(letter)]
+            by_queue[letter.queue] += [letter.id, line_of(letter), packed(letter)]
         if by_queue:
             async with self._store.reachable():
                 await self._store.client.sadd(self._queues, *by_queue)
             await self._store.call(
                 [
-                    Call(
-                        "letters/add", self._keys(queue, "order", "lines", "details"), tuple(facts)
-                    )
+                    Call("letters/add", self._keys(queue, *LISTED), tuple(facts))
                     for queue, facts in by_queue.items()
                 ]
             )
@@ -97,7 +92,7 @@ class DeadLetterIndex:
         is counted."""
         if not ids:
             return 0
-        keys = self._keys(queue, "order", "lines", "details", "counts")
+        keys = self._keys(queue, *LISTED, "counts")
         [[gone, *_]] = await self._store.call([Call("letters/remove", keys, (became, *ids))])
         return int(gone)
 
@@ -148,8 +143,7 @@ class DeadLetterIndex:
         """The selected letters of these queues grouped by cause, the largest group first."""
         found: dict[str, Group] = {}
         for queue in queues:
-            arguments = (LOOKED_AT, *_conditions(selection))
-            async for _, *facts in self._steps("letters/tally", queue, selection, b"", arguments):
+            async for _, *facts in self._tallies(queue, selection):
                 for cause, count, oldest, newest, line in zip(*[iter(facts)] * 5, strict=True):
                     group = _group(queue, int(count), oldest, newest, line)
                     name = cause.decode()
@@ -169,7 +163,7 @@ class DeadLetterIndex:
             return []
         async with self._store.reachable():
             found: Any = await self._store.client.hmget(self._key(queue, "details"), list(ids))
-        return [_unpacked(text) for text in found if text]
+        return [unpacked(text) for text in found if text]
 
     async def page(self, queue: str, size: int = 100) -> list[DeadLetter]:
         """The newest letters of a queue in full."""
@@ -190,6 +184,21 @@ class DeadLetterIndex:
             if len(found) >= wanted:
                 break
         return found[:wanted]
+
+    async def _tallies(self, queue: str, selection: Selection) -> AsyncIterator[Reply]:
+        """The facts of each cause; of causes that come in several answers, each has a part."""
+        if not selection.is_of_times_alone:
+            arguments = (LOOKED_AT, *_conditions(selection))
+            async for reply in self._steps("letters/tally", queue, selection, b"", arguments):
+                yield reply
+            return
+        keys, (low, end) = self._keys(queue, "order", "lines", "causes"), selection.times
+        behind = b"-"
+        while behind:
+            bounds = (b"(" + end, b"[" + low, behind, CAUSES_LOOKED_AT)
+            [reply] = await self._store.call([Call("letters/groups", keys, bounds)])
+            yield reply
+            behind = reply[0] and b"(" + reply[0]
 
     async def _steps(
         self, script: str, queue: str, selection: Selection, high: bytes, arguments: tuple[Any, ...]
@@ -232,29 +241,3 @@ def _group(queue: str, count: int, oldest: bytes, newest: bytes, line: bytes) ->
 def _together(one: Group, other: Group) -> Group:
     newer = one if one.last >= other.last else other
     return replace(newer, count=one.count + other.count, first=min(one.first, other.first))
-
-
-def _packed(letter: DeadLetter) -> bytes:
-    """What the index keeps of a letter beside its line."""
-    one = letter.error
-    error = JobError(
-        short(one.type, LONGEST_NAME),
-        short(one.message, LONGEST_MESSAGE),
-        one.traceback.encode()[-LONGEST_TRACEBACK:].decode("utf-8", "ignore"),
-        short(one.reason, LONGEST_NAME),
-        short(one.frame, LONGEST_NAME),
-    )
-    kept = replace(
-        letter,
-        error=error,
-        reason=error.reason,
-        task=short(letter.task, LONGEST_NAME),
-        worker=short(letter.worker, LONGEST_NAME),
-        body=short(letter.body, LONGEST_BODY),
-        attempts=fitting(letter.attempts, LONGEST_TRACEBACK),
-    )
-    return zlib.compress(kept.to_json())
-
-
-def _unpacked(text: bytes) -> DeadLetter:
-    return DeadLetter.from_json(zlib.decompress(text))

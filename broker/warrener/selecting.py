@@ -3,7 +3,7 @@ letters themselves. Both decide by a letter's line, so that what a listing shows
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from .dead_letters import DeadLetter
@@ -46,6 +46,12 @@ class Selection:
             raise ConfigurationError(
                 message="say which dead letters: ids, a task, a cause, a reason, or all of them"
             )
+
+    @property
+    def is_of_times_alone(self) -> bool:
+        """True if nothing is asked but when a letter died."""
+        bare = replace(self, died_before=None, died_after=None, everything=True)
+        return bare == ALL
 
     def takes(self, letter: DeadLetter) -> bool:
         """True if this letter is meant."""

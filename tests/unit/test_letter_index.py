@@ -11,7 +11,7 @@ import pytest
 
 from warrener import ConfigurationError, JobError, Settings
 from warrener.dead_letters import DeadLetter
-from warrener.letter_index import LOOKED_AT, DeadLetterIndex
+from warrener.letter_index import CAUSES_LOOKED_AT, LOOKED_AT, DeadLetterIndex
 from warrener.letter_lines import cause_id, line_of, parse_line
 from warrener.selecting import ALL, Selection
 from warrener.store import Store
@@ -195,3 +195,41 @@ def test_a_selection_says_of_what_and_survives_json() -> None:
         Selection(max_replays=0),
     ):
         assert Selection.from_json(selection.to_json()) == selection
+
+
+async def test_one_that_is_listed_again_with_another_cause_is_in_one_group(store: Store) -> None:
+    index = DeadLetterIndex(Settings(), store)
+    other = replace(LETTER, task="shop.greet", error=replace(ERROR, type="a.B", frame="m.f:7"))
+    await index.add([LETTER])
+    await index.add([other])
+    assert [(g.id, g.count) for g in await index.groups(["q"])] == [(cause_id(other), 1)]
+    for gone in ({"task": LETTER.task}, {"group": cause_id(LETTER)}, {"cause": "ValueError"}):
+        assert await index.count("q", Selection(**gone)) == 0  # type: ignore[arg-type]
+    assert await index.count("q", Selection(task="shop.greet", cause="B")) == 1
+
+
+async def test_more_causes_than_one_script_looks_at(store: Store) -> None:
+    index = DeadLetterIndex(Settings(), store)
+    many = CAUSES_LOOKED_AT + 1
+    for start in range(0, many, 100):
+        numbers = range(start, min(start + 100, many))
+        await index.add(
+            [replace(LETTER, id=f"j{n}~0", task=f"t{n}", error=_at(n)) for n in numbers]
+        )
+    assert len(await index.groups(["q"])) == many
+    assert len(await index.groups(["q"], Selection(died_after=0.0))) == many
+    assert await index.groups(["q"], Selection(died_before=1e9)) == []
+
+
+def _at(line: int) -> JobError:
+    return replace(ERROR, frame=f"shop.till.charge:{line}")
+
+
+async def test_nothing_is_left_of_letters_that_are_all_gone(store: Store) -> None:
+    index = DeadLetterIndex(Settings(), store)
+    chance = random.Random(1)
+    letters = [_letter(chance, number) for number in range(30)]
+    await index.add(letters)
+    for queue in ("p", "q"):
+        await index.remove(queue, await index.ids(queue))
+    assert [key async for key in store.client.scan_iter("warrener:dead:*")] == []

@@ -4,8 +4,8 @@
 -- Answers the place to go on from, or '', then the place and the line of each letter found.
 local found = {}
 local wanted = 2 * tonumber(ARGV[4])
-local fits = conditions(5)
-local last = each(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], function(place, line)
+local fits, order = conditions(5, KEYS[1])
+local last = each(order, KEYS[2], ARGV[1], ARGV[2], ARGV[3], function(place, line)
   if fits(place, line) then
     found[#found + 1] = place
     found[#found + 1] = line

@@ -1,11 +1,11 @@
 -- The letters that fit, counted by cause.
 -- KEYS 1 order, 2 lines. ARGV 1 upper and 2 lower bound of the order, 3 how many to look at, 4 and further as
--- fits() takes them.
+-- conditions() takes them.
 -- Answers the place to go on from, or '', then for each cause its name, the number of letters, the place of
 -- its oldest letter, and place and line of its newest.
 local found, names = {}, {}
-local fits = conditions(4)
-local last = each(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], function(place, line)
+local fits, order = conditions(4, KEYS[1])
+local last = each(order, KEYS[2], ARGV[1], ARGV[2], ARGV[3], function(place, line)
   if not fits(place, line) then return false end
   local name = cause_of(line)
   local one = found[name]
