@@ -8,10 +8,11 @@ import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 from .errors import AppImportError, WarrenerError
+from .settings import read_settings
 
 _OURS = str(Path(__file__).parent)
 # Code that users have not written; the standard library's folder holds site-packages as well.
@@ -87,14 +88,23 @@ def _short(file: str) -> str:
 
 def users_traceback(error: WarrenerError) -> str:
     """The traceback of what broke in the user's files while they were imported, from their first line on;
-    empty if nothing of theirs broke."""
+    empty if nothing of theirs broke: settings come from the environment more often than from code."""
     broken = error.__cause__ if isinstance(error, AppImportError) else error
+    if broken is not None and _innermost(broken.__traceback__) is read_settings.__code__:
+        return ""
     trace = _behind_import(broken.__traceback__) if broken is not None else None
     while trace is not None and not _is_the_users(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     if broken is None or (trace is None and not isinstance(broken, SyntaxError)):
         return ""
     return "".join(traceback.format_exception(type(broken), broken, trace))
+
+
+def _innermost(trace: TracebackType | None) -> CodeType | None:
+    found = None
+    for frame, _ in traceback.walk_tb(trace):
+        found = frame.f_code
+    return found
 
 
 def _behind_import(trace: TracebackType | None) -> TracebackType | None:

@@ -20,6 +20,7 @@ async def test_each_job_of_a_batch_is_answered(place: Place) -> None:
         {**GOOD, "countdown": -5},
         {**GOOD, "queue": "shop.nowhere"},
         {**GOOD, "countdown": 600},
+        {"task": {}},
     ]
     async with place.http() as http:
         response = await http.post("/jobs/batch", json={"jobs": jobs})
@@ -31,9 +32,9 @@ async def test_each_job_of_a_batch_is_answered(place: Place) -> None:
         ]
         assert types == [
             *("", "invalid-arguments", "unknown-task", "invalid-request", "invalid-request"),
-            *("invalid-delay", "queue-not-found", ""),
+            *("invalid-delay", "queue-not-found", "", "invalid-request"),
         ]
-        assert [one["status"] for one in results] == [202, 422, 422, 422, 422, 422, 404, 202]
+        assert [one["status"] for one in results] == [202, 422, 422, 422, 422, 422, 404, 202, 422]
         assert found["accepted"] == 2
         states = [(await http.get(f"/jobs/{results[n]['id']}")).json()["state"] for n in (0, 7)]
         assert states == ["PENDING", "SCHEDULED"]

@@ -88,8 +88,9 @@ def test_warreners_own_errors_say_enough(folder: Path) -> None:
     assert lines[0].startswith("Traceback")
     assert 'corner.py", line 4' in lines[1], "their own line first, without the way there"
     (folder / "till.py").write_text("from warrener import Warrener\nWarrener(beat='x')\n")
-    with pytest.raises(ConfigurationError, match="beat"):
+    with pytest.raises(ConfigurationError, match="beat") as unfit:
         load_app("till:app")
+    assert users_traceback(unfit.value) == ""
 
 
 def test_an_attribute_that_is_not_there_or_is_no_app(folder: Path) -> None:

@@ -69,8 +69,8 @@ def routes(app: Warrener) -> APIRouter:
         """Submit up to 1,000 jobs: 202, and an answer for each. With an Idempotency-Key, the same call
         again gives the same jobs, by their places in it."""
         caller, jobs = caller_of(request), wanted.jobs  # type: ignore[attr-defined]
-        tasks = {job.get("task") for job in jobs if isinstance(job, dict)}
-        known = await others(app, [task for task in tasks if isinstance(task, str)])
+        tasks = [job.get("task") for job in jobs if isinstance(job, dict)]
+        known = await others(app, {task for task in tasks if isinstance(task, str)})
         found: list[Signature[Any] | BatchAnswer] = []
         for number, job in enumerate(jobs):
             key = None if idempotency_key is None else f"{idempotency_key}#{number}"
