@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -111,11 +112,18 @@ def with_published(document: dict[str, Any], app: Warrener, found: Published) ->
         choice = schemas[reference] = {"title": choice.get("title", reference), "oneOf": []}
     mapping = choice.setdefault("discriminator", {"propertyName": "task", "mapping": {}})["mapping"]
     for entry in entries:
-        name = "".join(filter(str.isalnum, entry.name.title()))
+        name = _free_name(entry.name, schemas)
         schemas |= _schemas(name, entry)
         choice["oneOf"].append({"$ref": f"#/components/schemas/{name}Job"})
         mapping[entry.name] = f"#/components/schemas/{name}Job"
     return document
+
+
+def _free_name(task: str, taken: Mapping[str, Any]) -> str:
+    """A name for what a document has of a task, in ASCII for OpenAPI: shop.add and shop_add are two."""
+    plain = re.sub(r"[^a-zA-Z0-9]", "", task.title())
+    names = itertools.chain([plain], (f"{plain}_{number}" for number in itertools.count(2)))
+    return next(name for name in names if f"{name}Job" not in taken)
 
 
 def _schemas(name: str, entry: CatalogueEntry) -> dict[str, Any]:
