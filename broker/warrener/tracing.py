@@ -19,6 +19,8 @@ from .middleware import Next, RunCall
 from .submissions import Submission
 
 NANO = 1_000_000_000
+LONGEST = 8_192
+"""Bytes of a header that may be of a context: as many as W3C's Baggage asks everybody to pass on."""
 
 _traced: WeakSet[Warrener] = WeakSet()
 
@@ -52,7 +54,9 @@ async def _sent(submission: Submission, send: Next[Submission]) -> Any:
 
 async def _ran(call: RunCall, run: Next[RunCall]) -> Any:
     job, tracer, now = call.job, otel.get_tracer("warrener"), time.time()
-    parent = propagate.extract(job.headers)
+    # OpenTelemetry refuses longer ones and logs each of them whole, at every run.
+    usable = {name: it for name, it in job.headers.items() if len(it.encode()) <= LONGEST}
+    parent = propagate.extract(usable)
     facts: dict[str, Any] = {
         **_SYSTEM,
         "messaging.destination.name": job.queue,
