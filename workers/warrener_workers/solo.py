@@ -165,7 +165,7 @@ class _BackendThere:
         return await _there(self._inner.submit(submissions), self._loop)
 
     async def find_task(self, task: str) -> CatalogueEntry | None:
-        """See Backend.queue_of."""
+        """See Backend.find_task."""
         return await _there(self._inner.find_task(task), self._loop)
 
     async def status(self, job_id: str) -> JobStatus | None:
