@@ -1,4 +1,5 @@
-"""`warrener shutdown`: a worker stops from afar as it does by SIGTERM, and its successor is left alone."""
+"""`warrener shutdown`: a worker stops from afar as it does by SIGTERM, and its successor is left alone. A
+name that a living worker has is no other's."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from warrener import State
 from warrener.presence import PresenceBoard
 
 from . import yard as tasks
-from .conftest import Yard
+from .conftest import APP, QUEUE, Yard
 
 
 async def test_a_worker_is_stopped_from_afar_and_finishes_what_runs(yard: Yard) -> None:
@@ -31,3 +32,15 @@ async def test_a_worker_is_stopped_from_afar_and_finishes_what_runs(yard: Yard) 
             assert await asks.ended() == 0
         assert orjson.loads(asks.log.removesuffix("(end of output)"))["gone"] is True
         assert await board.living() == []
+
+
+async def test_a_name_that_a_living_worker_has_is_refused_and_stays_its(yard: Yard) -> None:
+    async with yard.worker("--name", "one"):
+        for _ in range(2):
+            async with yard.running("worker", QUEUE, "--app", APP, "--name", "one") as other:
+                assert await other.ended() == 2, other.log
+            assert "A living worker is already called 'one'" in other.log
+            assert "Traceback" not in other.log
+        [living] = await PresenceBoard(yard.app.settings, yard.client.store).living()
+        assert living.name == "one"
+        await yard.ended(await tasks.run.send("after"))
