@@ -69,6 +69,24 @@ def facts_of(status: JobStatus) -> dict[str, Any]:
     }
 
 
+class EditView(BaseModel):
+    """A change of a job's arguments at a replay. `size` is that of the body before, in bytes; the body
+    itself may have secrets, and is no matter of keys that only submit."""
+
+    operation: str
+    at: datetime | None
+    by: str
+    size: int
+
+
+class DiscardView(BaseModel):
+    """Who gave a job's dead letter up, and why."""
+
+    at: datetime | None
+    by: str
+    reason: str
+
+
 class JobView(BaseModel):
     """A job as recorded."""
 
@@ -91,13 +109,15 @@ class JobView(BaseModel):
     progress: dict[str, Any] | None = None
     reason: str | None = None
     recovered: bool = False
+    edits: list[EditView] = []
+    discarded: DiscardView | None = None
     waits_for: str | None = None
     """What keeps it from starting, where that is a limit or a pause."""
 
     @classmethod
     def of(cls, status: JobStatus) -> JobView:
         """The view of a record."""
-        error = status.error
+        error, gone = status.error, status.discarded
         return cls(
             **facts_of(status),
             losses=status.losses,
@@ -106,6 +126,8 @@ class JobView(BaseModel):
             error=error_view(error) if error else None,
             attempts=status.attempts,
             recovered=status.recovered,
+            edits=[_edit_view(edit) for edit in status.edits],
+            discarded=DiscardView(**{**gone, "at": time_view(gone["at"])}) if gone else None,
             waits_for=status.waits_for,
         )
 
@@ -147,6 +169,11 @@ def time_view(seconds: float | None) -> datetime | None:
     with suppress(ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
     return None
+
+
+def _edit_view(edit: dict[str, Any]) -> EditView:
+    facts = {name: edit[name] for name in ("operation", "by", "size")}
+    return EditView(**facts, at=time_view(edit["at"]))
 
 
 def error_view(error: JobError) -> ErrorView:

@@ -33,6 +33,8 @@ def show(status: JobStatus, json: bool) -> None:
         ("progress", status.progress and shown(status.progress)),
         ("revoked because", status.reason),
         ("waits for", status.waits_for),
+        *(("edited", _edited(edit)) for edit in status.edits),
+        ("discarded", status.discarded and _discarded(status.discarded)),
         ("error", status.error and f"{status.error.type}: {status.error.message}"),
     ]
     for name, value in rows:
@@ -44,3 +46,11 @@ def show(status: JobStatus, json: bool) -> None:
         print_fact("result", result, 16)
     if status.error and status.error.traceback:
         print_text(status.error.traceback)
+
+
+def _edited(edit: dict[str, Any]) -> str:
+    return f"{moment(edit['at'])} by {edit['by']}"
+
+
+def _discarded(facts: dict[str, Any]) -> str:
+    return f"{moment(facts['at'])} by {facts['by']}: {facts['reason']}"
