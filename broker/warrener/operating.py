@@ -132,8 +132,10 @@ class OperationRunner:
         started = {} if one.started else {"started": client.clock()}
         begun = {"state": "running", "note": "", **started}
         steering.told = await operations.note(operation_id, self.owner, begun)
-        async with steering.watched():
-            report, ended = await self._walk(client, one, steering)
+        report, ended = WalkReport(one.wanted.queue), dict[str, Any]()
+        if steering.told == "ok":  # else it ends here, whether or not its queue is free
+            async with steering.watched():
+                report, ended = await self._walk(client, one, steering)
         if steering.told != "lost":
             state = "cancelled" if steering.told == "cancel" else "done"
             facts = {"state": state, "finished": client.clock(), **ended}

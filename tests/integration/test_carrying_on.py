@@ -16,7 +16,7 @@ from warrener.letter_index import DeadLetterIndex
 from warrener.operating import OperationRunner
 from warrener.operations import Operation, Operations, Wanted
 from warrener.selecting import ALL
-from warrener.taking import Pass
+from warrener.taking import Pass, locked
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard
@@ -117,3 +117,15 @@ async def test_each_letter_counts_once_whenever_a_pass_is_killed(
         state = State.SUCCESS if wanted.kind == "replay" else State.FAILURE
         for status in await yard.ended(*gone):
             assert status.state is state
+
+
+async def test_one_that_is_cancelled_ends_though_its_queue_is_busy(yard: Yard) -> None:
+    async with yard.worker():
+        await _dead_jobs(yard, "a")
+    runner, operations = OperationRunner(lambda: yard.client), _operations(yard)
+    operation_id = await ask(yard.client, REPLAY, runner.owner)
+    assert await operations.cancel(operation_id, 0.0) == "asked"
+    async with locked(yard.client.publisher, yard.app.settings, DEAD):
+        ended = await _carried_on(yard, runner, operation_id)
+    assert (ended.state, ended.done) == ("cancelled", 0)
+    assert len(await yard.waiting(DEAD)) == 1
