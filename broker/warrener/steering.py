@@ -5,6 +5,7 @@ after a kill, it counts every letter once.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -50,6 +51,7 @@ class Steering(Control):
         self._done = one.done
         self._reserved = set(one.reserved)
         self._counted = set(one.counted)
+        self._began = one.started or math.inf
         rate = one.wanted.rate
         self._pace = Pace(rate, steady()) if rate else None
         self._kept = False
@@ -77,7 +79,9 @@ class Steering(Control):
         if self._operation.wanted.kind == "reindex":
             return list(letters)
         known = self._reserved | self._counted
-        fresh = [one.facts.id for one in letters if one.facts.id not in known]
+        # Carried on, it would otherwise replay again what it has replayed and what has died once more.
+        early = [one.facts.id for one in letters if one.facts.died < self._began]
+        fresh = [one for one in early if one not in known]
         if self._limit is not None:
             fresh = fresh[: max(0, self._limit - self._done - len(self._reserved))]
         self._reserved.update(fresh)

@@ -129,3 +129,20 @@ async def test_one_that_is_cancelled_ends_though_its_queue_is_busy(yard: Yard) -
         ended = await _carried_on(yard, runner, operation_id)
     assert (ended.state, ended.done) == ("cancelled", 0)
     assert len(await yard.waiting(DEAD)) == 1
+
+
+async def test_one_that_is_carried_on_spares_what_has_died_again(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warrener.steering.WINDOW", 1)
+    async with yard.worker():
+        first = await tasks.die_once.send("a")
+        await yard.letters(1)
+        await tasks.die_once.send("b")
+        await yard.letters(2)
+        runner = OperationRunner(lambda: yard.client)
+        left = await _killed(yard, "before the acknowledgement", REPLAY, runner)
+        await yard.letters(2)
+        ended = await _carried_on(yard, runner, left.id)
+        assert (ended.state, ended.done) == ("done", 2)
+        assert (await yard.status(first)).replays == 1
