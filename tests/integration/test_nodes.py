@@ -1,6 +1,7 @@
 """The private servers that the other integration tests, the demo and `warrener dev` stand on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from warrener_workers.nodes import (
     InstalledRabbit,
     NodeFailed,
     NodeMissing,
+    RabbitNode,
     private_rabbitmq,
     private_redis,
 )
@@ -74,6 +76,18 @@ async def test_rabbitmq_keeps_confirmed_messages_over_a_kill(
             kept = await (await channel.get_queue("kept")).get(timeout=5)
             assert kept is not None
             assert kept.body == b"1"
+
+
+def test_rabbitmq_takes_the_advanced_settings_and_they_are_those_to_deploy(
+    rabbit: RabbitNode,
+) -> None:
+    file = Path(__file__).parents[2] / "deploy" / "advanced.config"
+    deployed = re.search(
+        r"^\[\{rabbit, \[\{(\w+), (\d+)\}\]\}\]\.$", file.read_text(), re.MULTILINE
+    )
+    assert deployed is not None
+    name, value = deployed.groups()
+    assert rabbit.control("eval", f"application:get_env(rabbit, {name}).") == f"{{ok,{value}}}\n"
 
 
 def test_redis_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> None:
