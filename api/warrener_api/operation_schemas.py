@@ -98,7 +98,8 @@ class OperationView(BaseModel):
     limit: int | None
     rate: float | None
     to_queue: str | None
-    edit: dict[str, Any] | None
+    edit: list[str] | None
+    """The names of the arguments that it changes; their values may be secret."""
     because: str | None
 
     @classmethod
@@ -108,7 +109,8 @@ class OperationView(BaseModel):
         return cls(
             **{name: getattr(one, name) for name in _AS_IT_IS},
             **{name: getattr(wanted, name) for name in ("kind", "queue", "by", "total")},
-            **{name: getattr(wanted, name) for name in ("limit", "rate", "edit")},
+            **{name: getattr(wanted, name) for name in ("limit", "rate")},
+            edit=wanted.edited,
             created=time_view(one.created),
             started=time_view(one.started),
             finished=time_view(one.finished),

@@ -6,16 +6,14 @@ import itertools
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from warrener import InvalidArguments, UnknownTask, Warrener
-from warrener.calls import MOST_PROBLEMS
 from warrener.declared import CatalogueEntry
+from warrener.editing import check
 
 from .clients import client_of
 
@@ -66,28 +64,8 @@ def _checked(entry: CatalogueEntry, args: Sequence[Any], kwargs: dict[str, Any])
         said = f"{', '.join(sorted(twice))} was given twice"
         raise _invalid(entry, [{"at": "arguments", "message": said}])
     arguments |= kwargs
-    validator = _validator(orjson.dumps(entry.arguments))
-    faults = itertools.islice(validator.iter_errors(arguments), MOST_PROBLEMS)
-    if problems := [_problem(fault) for fault in faults]:
-        raise _invalid(entry, problems)
+    check(entry.name, arguments, entry.arguments)
     return arguments
-
-
-@cache
-def _validator(schema: bytes) -> Draft202012Validator:
-    return Draft202012Validator(orjson.loads(schema))
-
-
-_NAMES_KEYS_ALONE = ("required", "additionalProperties")
-
-
-def _problem(fault: Any) -> dict[str, str]:
-    # Its own words repeat the value, which may be a secret or a megabyte.
-    if fault.validator in _NAMES_KEYS_ALONE:
-        said = str(fault.message)[:200]
-    else:
-        said = f"it does not fit {fault.validator}: {orjson.dumps(fault.validator_value).decode()[:200]}"
-    return {"at": ".".join(map(str, fault.absolute_path)) or "arguments", "message": said}
 
 
 def _invalid(entry: CatalogueEntry, problems: list[dict[str, str]]) -> InvalidArguments:

@@ -10,7 +10,6 @@ from .dead_counts import DeadCount, dead_counts
 from .editing import Edit
 from .errors import ConfigurationError, QueueNotFound
 from .letter_index import DeadLetterIndex, Group
-from .messages import Message
 from .operations import Operations, Wanted
 from .selecting import Selection
 from .taking import require_no_consumers
@@ -69,8 +68,9 @@ def require_reason(wanted: Wanted) -> None:
 
 
 def shown(wanted: Wanted) -> dict[str, object]:
-    """What was asked for, without what was left out."""
+    """What was asked for, without what was left out, and of an edit without the values."""
     facts = {name: getattr(wanted, name) for name in Wanted.__slots__}
+    facts["edit"] = wanted.edited
     facts = {name: value for name, value in facts.items() if value not in (None, "", False)}
     return {**facts, "selection": wanted.selection.to_json()}
 
@@ -99,6 +99,5 @@ async def _try_edit(client: Client, wanted: Wanted) -> None:
     page = await index.search([wanted.queue], wanted.selection, size=1)
     edit = await edit_of(client, wanted, "", client.clock())
     for letter in await index.find_many(wanted.queue, [line.id for line in page.letters]):
-        body = letter.body.encode()
-        if letter.size == len(body) and edit is not None:
-            edit.apply(Message(letter.job_id, letter.task, body))
+        if edit is not None:
+            edit.try_on(letter)

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from .errors import InvalidArguments, TaskSignatureError
 from .job import Job
 from .json_text import TOO_DEEP, check_depth, read_json
-from .masking import has_secrets, masked_in, revealed
+from .masking import A_MASK, MASK, has_secrets, masked_in, revealed
 
 MOST_PROBLEMS = 20
 """Of one call, that an error names: a megabyte of wrong arguments must not become many of complaints."""
@@ -135,11 +135,14 @@ class CallSchema:
 
     def bind_json(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """The same for values that come out of JSON, where a datetime is text and a set an array."""
+        arguments = self._by_name(args, kwargs)
         try:
-            text = to_json(self._by_name(args, kwargs))
+            text = to_json(arguments)
             check_depth(text)
         except ValueError as error:
             raise self._invalid(_cannot_be_carried(error)) from error
+        if MASK.encode() in text:
+            self._refuse_masks(arguments)
         return self._checked(lambda: self._arguments.validate_json(text))
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,12 +194,14 @@ class CallSchema:
 
     def _with_secrets(self, values: dict[str, Any], dumped: dict[str, Any]) -> dict[str, Any]:
         found = {name: revealed(values[name], one) for name, one in dumped.items()}
-        if masks := masked_in(found, self.json_schema):
-            # Of a listing that somebody sent again, or within a type that dumps itself.
-            said = "it is the mask of a secret, and not the secret"
-            problems = [{"at": at, "message": said} for at in masks[:MOST_PROBLEMS]]
-            raise self._invalid(f"{', '.join(masks)}: {said}", problems)
+        self._refuse_masks(found)
         return found
+
+    def _refuse_masks(self, arguments: dict[str, Any]) -> None:
+        # Of a listing that somebody sent again, of a result, or within a type that dumps itself.
+        if masks := masked_in(arguments, self.json_schema)[:MOST_PROBLEMS]:
+            problems = [{"at": at, "message": A_MASK} for at in masks]
+            raise self._invalid(f"{', '.join(masks)}: {A_MASK}", problems)
 
     def encode_result(self, result: Any) -> bytes:
         """A result, checked against the function's return type, as JSON. Raises ValueError."""

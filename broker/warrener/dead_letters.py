@@ -44,7 +44,7 @@ class DeadLetter:
     body: str = ""
     """The message's body as text, cut after 16 KiB, and after 4 KiB in the index."""
     size: int = 0
-    """Bytes of the whole body."""
+    """Bytes of the whole body; with masks, where it has secrets and is shown as a whole."""
     workflow: str = ""
     """The id of the workflow that the job belongs to, if it does."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from .catalogue import Catalogue
 from .dead_letters import DeadLetter
 from .declared import CatalogueEntry
-from .masking import has_secrets, hidden, hidden_body, hidden_positional
+from .masking import HIDDEN, has_secrets, hidden, hidden_body, hidden_positional
 from .settings import Settings
 from .store import Store
 
@@ -43,8 +43,7 @@ class Masks:
         found = []
         for letter in letters:
             schema = await self._schema(letter.task)
-            body = letter.body if schema is None else hidden_body(letter.body, schema)
-            found.append(letter if body == letter.body else replace(letter, body=body))
+            found.append(letter if schema is None else _masked(letter, schema))
         return found
 
     async def arguments(
@@ -55,3 +54,10 @@ class Masks:
         if schema is None:
             return list(args), kwargs
         return hidden_positional(args, schema), hidden(kwargs, schema)
+
+
+def _masked(letter: DeadLetter, schema: dict[str, Any]) -> DeadLetter:
+    body = hidden_body(letter.body, schema)
+    # One that is shown as a whole stays one that is.
+    whole = letter.size == len(letter.body.encode()) and body != HIDDEN
+    return replace(letter, body=body, size=len(body.encode()) if whole else letter.size)

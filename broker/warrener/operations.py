@@ -46,6 +46,11 @@ class Wanted:
     total: int | None = None
     """Letters that were meant when it was asked for, as far as the index knew."""
 
+    @property
+    def edited(self) -> list[str] | None:
+        """The names of the arguments that it changes: what views show, as the values may be secret."""
+        return None if self.edit is None else sorted(self.edit)
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

@@ -1,22 +1,32 @@
 """Secrets in arguments: true on their way, masked wherever anybody looks."""
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import orjson
 import pytest
-from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, Field, Json, Secret, SecretBytes, SecretStr
+from pydantic_core import from_json, to_json
 
 from warrener import InvalidArguments, Settings, TaskSignatureError
+from warrener.asking import shown
 from warrener.calls import CallSchema, decode_body
 from warrener.catalogue import Catalogue
+from warrener.dead_letters import Death, bury
 from warrener.declared import CatalogueEntry
+from warrener.editing import Edit, check
 from warrener.keying import text_of
 from warrener.masking import HIDDEN, MASK, hidden_body
 from warrener.masks import Masks
+from warrener.messages import Message
+from warrener.operations import Wanted
+from warrener.records import JobError
+from warrener.selecting import ALL
 from warrener.store import Store
 
 WORD = "hunter2"
+PIN = "8462"
 
 
 class Login(BaseModel):
@@ -40,6 +50,10 @@ def maybe(user: str, token: SecretStr | int | None = None) -> None: ...
 def raw(token: SecretBytes) -> None: ...
 def number(token: Secret[int]) -> None: ...
 def several(tokens: dict[str, list[SecretStr]], pair: tuple[int, SecretStr]) -> None: ...
+def perhaps(token: SecretStr | None) -> None: ...
+def named(tokens: dict[Annotated[str, Field(pattern="^a")], SecretStr]) -> None: ...
+def wrapped(login: Json[Login]) -> None: ...
+def beside(login: Login, other: dict[str, Any]) -> None: ...
 def login(login: Login, keys: list[Key]) -> None: ...
 def tree(tree: Tree) -> None: ...
 
@@ -74,12 +88,27 @@ def test_a_secret_reaches_its_task_and_no_view(function: Any, kwargs: dict[str, 
 def test_a_mask_is_no_secret() -> None:
     schema = CallSchema("t", login)
     masked = {"login": {"user": "ann", "pass-word": MASK}, "keys": [{"name": "k", "value": MASK}]}
-    with pytest.raises(InvalidArguments, match="mask of a secret") as caught:
-        schema.encode(schema.bind_json([], masked))
-    assert [problem["at"] for problem in caught.value.facts["problems"]] == [
-        "login.pass-word",
-        "keys.0.value",
-    ]
+
+    def edit() -> None:
+        check("t", masked, schema.json_schema)
+
+    def receive() -> None:
+        schema.bind_json([], masked)
+
+    def send() -> None:
+        call = schema.bind(
+            [Login(user="ann", **{"pass-word": MASK}), [Key("k", SecretStr(MASK))]], {}
+        )
+        schema.encode(call)
+
+    for way in (edit, receive, send):
+        with pytest.raises(InvalidArguments, match="mask of a secret") as caught:
+            way()
+        assert [problem["at"] for problem in caught.value.facts["problems"]] == [
+            "login.pass-word",
+            "keys.0.value",
+        ]
+    CallSchema("t", maybe).bind_json([MASK], {"token": None})  # who is no secret may be called so
 
 
 def test_a_secret_that_no_schema_tells_is_refused() -> None:
@@ -102,6 +131,45 @@ def test_what_cannot_be_read_is_hidden_as_a_whole() -> None:
     assert WORD not in hidden_body(b'{"args":["hunter2","hunter2"],"kwargs":{}}', schema)
 
 
+SHAPES: list[tuple[Any, dict[str, Any]]] = [
+    (plain, {"args": WORD}),
+    (plain, {"args": {"token": WORD}}),
+    (plain, {"kwargs": [WORD]}),
+    (plain, {"kwargs": WORD}),
+    (plain, {"kwargs": {}, "token": WORD}),
+    (plain, {"kwargs": {"tokn": WORD}}),
+    (plain, {"kwargs": {"token": {"value": WORD}}}),
+    (maybe, {"kwargs": {"user": "ann", "token": [WORD]}}),
+    (maybe, {"kwargs": {"user": "ann", "token": {"it": WORD}}}),
+    (perhaps, {"kwargs": {"token": int(PIN)}}),
+    (several, {"kwargs": {"tokens": WORD, "pair": WORD}}),
+    (several, {"kwargs": {"tokens": [WORD], "pair": [1, 2, WORD]}}),
+    (login, {"kwargs": {"login": WORD, "keys": {"k": WORD}}}),
+    (login, {"kwargs": {"login": {"password": WORD}, "keys": [WORD]}}),
+    (named, {"kwargs": {"tokens": {"a": WORD, "b": WORD}}}),
+    (wrapped, {"kwargs": {"login": orjson.dumps({"pass-word": WORD}).decode()}}),
+]
+
+
+@pytest.mark.parametrize("function, content", SHAPES)
+def test_what_is_not_of_its_shape_is_hidden(function: Any, content: dict[str, Any]) -> None:
+    shown = hidden_body(orjson.dumps(content), CallSchema("t", function).json_schema)
+    assert not {WORD, PIN} & set(re.findall(r"\w+", shown))
+
+
+def test_what_cannot_be_secret_is_shown() -> None:
+    def shown(function: Any, **kwargs: Any) -> Any:
+        text = hidden_body(to_json({"kwargs": kwargs}), CallSchema("t", function).json_schema)
+        return from_json(text)["kwargs"]
+
+    assert shown(maybe, user="ann", token=7) == {"user": "ann", "token": 7}
+    assert shown(several, tokens={}, pair=[2**70, WORD]) == {"tokens": {}, "pair": [2**70, MASK]}
+    assert shown(beside, login={"user": "ann"}, other={"more": WORD}) == {
+        "login": {"user": "ann"},
+        "other": {"more": WORD},
+    }
+
+
 def test_a_key_made_of_a_secret_shows_nothing_and_tells_secrets_apart() -> None:
     one, other = text_of(SecretStr(WORD)), text_of(SecretStr("other"))
     assert one != other
@@ -120,3 +188,51 @@ async def test_the_masks_are_those_that_workers_published(store: Store) -> None:
     masks = Masks(settings, store)
     assert await masks.arguments("t", ["ann"], {"token": WORD}) == (["ann"], {"token": MASK})
     assert await masks.arguments("u", [], {"token": WORD}) == ([], {"token": WORD})
+
+
+# Edits -----------------------------------------------------------------------------------------------
+
+
+def edit_of(**arguments: Any) -> Edit:
+    return Edit(arguments, {"t": CallSchema("t", login).json_schema}, "op", "ann", 0.0)
+
+
+JOB = Message(
+    "j", "t", orjson.dumps({"kwargs": {"login": {"user": 7, "pass-word": WORD}, "keys": []}})
+)
+
+
+def test_what_was_asked_for_names_the_arguments_it_changes_and_no_more() -> None:
+    wanted = Wanted("replay", "q", "ann", ALL, edit={"token": WORD})
+    assert shown(wanted)["edit"] == ["token"]
+    assert "edit" not in shown(replace(wanted, edit=None))
+
+
+def test_the_record_of_an_edit_has_no_secret() -> None:
+    note = edit_of(keys=[]).note(JOB).decode()
+    assert MASK in note
+    assert WORD not in note
+
+
+def test_why_an_edit_does_not_fit_repeats_neither_old_nor_new_values() -> None:
+    edit = edit_of(keys=[{"name": WORD, "value": [WORD]}] * 30)
+    with pytest.raises(InvalidArguments) as caught:
+        edit.apply(JOB)
+    assert "login.user: it does not fit type" in str(caught.value)
+    assert WORD not in str(caught.value)
+    assert len(caught.value.facts["problems"]) == 20
+
+
+async def test_an_edit_of_a_letter_that_is_masked_is_tried_all_the_same(store: Store) -> None:
+    settings = Settings()
+    await Catalogue(settings, store).publish(
+        [CatalogueEntry("t", "q", CallSchema("t", login).json_schema, {})]
+    )
+    _, letter = bury(JOB, "q", Death(JobError("E", "m", "", "exception"), 1.0, "w"))
+    [masked] = await Masks(settings, store).letters([letter])
+    assert (WORD in masked.body, masked.size) == (False, len(masked.body.encode()))
+    edit_of(keys=[]).try_on(masked)
+    with pytest.raises(InvalidArguments, match="keys: it does not fit type"):
+        edit_of(keys=7).try_on(masked)
+    with pytest.raises(InvalidArguments, match="mask of a secret"):
+        edit_of(login={"user": "ann", "pass-word": MASK}).try_on(masked)

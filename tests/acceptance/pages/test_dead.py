@@ -83,7 +83,7 @@ def test_a_letter_is_found_by_its_cause_edited_replayed_and_heals(
     expect(arguments).to_have_value('{\n  "cause": "timeout"\n}')
     arguments.fill('{"cause": 7}')
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("alert")).to_contain_text("cause: 7 is not of type 'string'")
+    expect(page.get_by_role("alert")).to_contain_text('cause: it does not fit type: "string"')
     check_looks(page, "letter-refused")
     page.go_back()
     arguments.fill('{"cause": "mended"}')

@@ -277,7 +277,7 @@ def operations(
 
     found = with_client(app, call)
     if json:
-        print_json([{**asdict(one), "selection": one.wanted.selection.to_json()} for one in found])
+        print_json([_facts(one) for one in found])
         return
     columns = ("id", "kind", "queue", "state", "done", "of", "failed", "by", "asked", "note")
     rows = [
@@ -296,6 +296,11 @@ def operations(
         for one in found
     ]
     print_table(columns, rows, "no operations")
+
+
+def _facts(one: Operation) -> dict[str, Any]:
+    wanted = {**asdict(one.wanted), "edit": one.wanted.edited}
+    return {**asdict(one), "wanted": wanted, "selection": one.wanted.selection.to_json()}
 
 
 @commands.command("cancel")
