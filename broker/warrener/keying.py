@@ -11,7 +11,7 @@ from pydantic_core import to_json, to_jsonable_python
 
 from .declared import CatalogueEntry
 from .errors import ConfigurationError, TaskSignatureError
-from .masking import revealed
+from .masking import is_secret, revealed
 from .messages import LONGEST_KEY
 from .tasks import Options, Task
 from .uniqueness import Unique
@@ -19,9 +19,11 @@ from .uniqueness import Unique
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """By what a task's jobs are counted and told apart. `defaults` has all its parameters, in order."""
+    """By what a task's jobs are counted and told apart. `defaults` has all its parameters, in order, and
+    `schema` is the JSON Schema of its arguments."""
 
     task: str
+    schema: Mapping[str, Any]
     defaults: Mapping[str, Any]
     keyed: bool
     key: str | None
@@ -36,7 +38,8 @@ class Keyed:
             for name, one in task.schema.parameters.items()
         }
         keyed = limits is not None and limits.per_key is not None
-        return cls(task.name, defaults, keyed, limits.key if limits else None, unique)
+        key = limits.key if limits else None
+        return cls(task.name, task.schema.json_schema, defaults, keyed, key, unique)
 
     @classmethod
     def published(cls, entry: CatalogueEntry) -> Keyed:
@@ -48,7 +51,7 @@ class Keyed:
             by = entry.unique["by"]
             how = {**entry.unique, "by": None if by is None else tuple(by)}
             unique = Unique(**how)
-        return cls(entry.name, defaults, entry.keyed, entry.key, unique)
+        return cls(entry.name, entry.arguments, defaults, entry.keyed, entry.key, unique)
 
     def value(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The value of one parameter in this call. Raises TaskSignatureError if there is no such one."""
@@ -73,7 +76,8 @@ def concurrency_key(
         )
     if chosen is not None or keyed.key is None:
         return chosen
-    return text_of(keyed.value(keyed.key, arguments))
+    value = keyed.value(keyed.key, arguments)
+    return _text_of(value, secret=is_secret(keyed.schema, keyed.key))
 
 
 def check_named(task: Task[..., Any]) -> None:
@@ -99,12 +103,14 @@ def uniqueness(keyed: Keyed | None, arguments: Mapping[str, Any]) -> dict[str, A
     return {"unique": digest, **how}
 
 
-def text_of(value: Any) -> str | None:
-    """A value as a key: itself, where it is a short text. None has no key, and is not limited."""
+def _text_of(value: Any, *, secret: bool) -> str | None:
+    """A value as a key: itself, where it is a short text and no `secret`, since messages show it. None has
+    no key, and is not limited."""
     if value is None:
         return None
-    if (plain := revealed(value, shown := to_jsonable_python(value, fallback=str))) != shown:
-        return sha256(to_json(plain)).hexdigest()  # messages show it
+    if secret:
+        plain = revealed(value, to_jsonable_python(value, fallback=str))
+        return sha256(to_json(plain, fallback=str)).hexdigest()
     text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
     if not 1 <= len(text) <= LONGEST_KEY:
         return sha256(text.encode()).hexdigest()
