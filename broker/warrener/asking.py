@@ -1,4 +1,4 @@
-"""Asking for an operation on dead letters: what is wrong with it is said before anything begins."""
+"""Asking for an operation on dead letters, or for its end: what is wrong is said before it begins."""
 
 from __future__ import annotations
 
@@ -59,6 +59,17 @@ async def ask(client: Client, wanted: Wanted, owner: str = "") -> str:
     facts = {"operation": operation_id, **shown(wanted)}
     await AuditTrail(client.settings, client.store).write(wanted.by, f"ask {wanted.kind}", facts)
     return operation_id
+
+
+async def cancel(client: Client, operation_id: str, who: str) -> str:
+    """Have an operation end where it is; what it has done stays done. Answers asked, cancelled or ended, as
+    Operations.cancel. Raises OperationNotFound, StoreUnavailable."""
+    operations = Operations(client.settings, client.store)
+    answer = await operations.cancel(operation_id, client.clock())
+    if answer != "ended":
+        trail = AuditTrail(client.settings, client.store)
+        await trail.write(who, "cancel", {"operation": operation_id})
+    return answer
 
 
 def require_reason(wanted: Wanted) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from .settings import Settings
 from .store import Store
@@ -38,7 +38,7 @@ class AuditEntry:
         which = self.facts.get("selection") or ""
         if isinstance(ids, list) and ids:
             which = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1} more"
-        text = which if isinstance(which, str) else orjson.dumps(which).decode()
+        text = which if isinstance(which, str) else to_json(which).decode()
         return str(queue or ""), text, str(why or "")
 
 
@@ -51,7 +51,7 @@ class AuditTrail:
 
     async def write(self, who: str, what: str, facts: Mapping[str, Any]) -> None:
         """Add an entry."""
-        fields: Any = {"who": who, "what": what, "facts": orjson.dumps(facts)}
+        fields: Any = {"who": who, "what": what, "facts": to_json(facts)}
         async with self._store.reachable():
             await self._store.client.xadd(self._key, fields, maxlen=KEPT, approximate=True)
 
@@ -66,7 +66,7 @@ class AuditTrail:
                 entry.decode(),
                 fields[b"who"].decode(),
                 fields[b"what"].decode(),
-                orjson.loads(fields[b"facts"]),
+                from_json(fields[b"facts"]),
             )
             for entry, fields in found
         ]

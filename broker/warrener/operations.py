@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from .errors import OperationNotFound
 from .ids import new_id
@@ -109,7 +109,7 @@ class Operations:
         operation_id = new_id()
         key, lease = self._keys(operation_id)
         facts = {name: getattr(wanted, name) for name in Wanted.__slots__}
-        text = orjson.dumps({**facts, "selection": wanted.selection.to_json()})
+        text = to_json({**facts, "selection": wanted.selection.to_json()})
         async with self._store.reachable():
             pipeline = self._store.client.pipeline(transaction=False)
             if owner:
@@ -186,12 +186,12 @@ class Operations:
 def _fields(facts: Mapping[str, Any]) -> list[str | bytes | int | float]:
     fields: list[str | bytes | int | float] = []
     for name, value in facts.items():
-        fields += [name, orjson.dumps(value) if isinstance(value, list) else value]
+        fields += [name, to_json(value) if isinstance(value, list) else value]
     return fields
 
 
 def _parse(operation_id: str, found: Mapping[bytes, bytes]) -> Operation:
-    wanted = orjson.loads(found[b"wanted"])
+    wanted = from_json(found[b"wanted"])
     selection = Selection.from_json(wanted.pop("selection"))
     started, finished = (found.get(name) for name in (b"started", b"finished"))
     counts = {
@@ -204,11 +204,11 @@ def _parse(operation_id: str, found: Mapping[bytes, bytes]) -> Operation:
         wanted=Wanted(selection=selection, **wanted),
         state=state,
         created=float(found[b"created"]),
-        faults=orjson.loads(found.get(b"faults", b"[]")),
+        faults=from_json(found.get(b"faults", b"[]")),
         note=found.get(b"note", b"").decode(),
         cancelling=b"cancel" in found,
-        reserved=frozenset(orjson.loads(found.get(b"reserved", b"[]"))),
-        counted=frozenset(orjson.loads(found.get(b"counted", b"[]"))),
+        reserved=frozenset(from_json(found.get(b"reserved", b"[]"))),
+        counted=frozenset(from_json(found.get(b"counted", b"[]"))),
         started=float(started) if started else None,
         finished=float(finished) if finished else None,
         **counts,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
+from pydantic_core import from_json, to_json
 
 from .errors import ScheduleError, ScheduleExists, ScheduleInCode, ScheduleNotFound
 from .fields import known
@@ -53,7 +54,7 @@ class Definition:
     def to_json(self) -> bytes:
         """As the store keeps it."""
         facts = {name: getattr(self, name) for name in self.__slots__}
-        return orjson.dumps({**facts, "timing": self.timing.to_json()})
+        return to_json({**facts, "timing": self.timing.to_json()})
 
     @classmethod
     def from_json(cls, text: bytes) -> Definition:
@@ -65,7 +66,7 @@ class Definition:
 def _definition(text: bytes) -> Definition:
     # Read once, not at each look of beat.
     try:
-        facts = known(Definition, orjson.loads(text))
+        facts = known(Definition, from_json(text))
         return Definition(**{**facts, "timing": timing_of(facts["timing"])})
     except ScheduleError:
         raise

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from pydantic_core import from_json
 
 from .calls import encode_unchecked
 from .errors import PayloadTooLarge, ScheduleError
@@ -65,7 +65,7 @@ def definition_of(
         scheduled.name,
         scheduled.timing,
         call.task,
-        **orjson.loads(body),
+        **from_json(body),
         queue=call.chosen.queue,
         expires=_expires(call.chosen),
         missed=scheduled.missed,

@@ -120,7 +120,7 @@ def test_names_that_are_none(name: str) -> None:
 
 def test_a_definition_comes_back_from_json() -> None:
     definition = Definition(
-        "s", cron("0 2 * * 1", "Europe/Vienna"), "t", [1], {"a": []}, "q", 5.0, 7, "queue"
+        "s", cron("0 2 * * 1", "Europe/Vienna"), "t", [2**70], {"a": []}, "q", 5.0, 7, "queue"
     )
     assert Definition.from_json(definition.to_json()) == definition
 

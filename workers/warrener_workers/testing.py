@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
+from pydantic_core import from_json
 
 from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
 from warrener.client import Client
@@ -201,7 +202,7 @@ class WarrenerTest:
 
     def note(self, submission: Submission, job_id: str) -> None:
         """A job was submitted."""
-        arguments = orjson.loads(submission.body)["kwargs"]
+        arguments = from_json(submission.body)["kwargs"]
         delay = submission.delay(self.clock.now)
         self._sent.append((submission.task, Sent(job_id, submission.queue, delay, arguments)))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from warrener import BrokerUnavailable, Warrener
 from warrener.asking import ask, forecast, require_reason
@@ -150,13 +150,13 @@ def _arguments(body: str) -> str:
 
 def _pretty(body: str) -> str:
     try:
-        return _indented(orjson.loads(body))
-    except orjson.JSONDecodeError:
+        return _indented(from_json(body))
+    except ValueError:
         return body
 
 
 def _indented(thing: Any) -> str:
-    return orjson.dumps(thing, option=orjson.OPT_INDENT_2).decode()
+    return to_json(thing, indent=2).decode()
 
 
 def _deeds(app: Warrener) -> APIRouter:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from warrener import JobEnded, JobNotFound, State, Warrener
 from warrener.client import Client
@@ -100,7 +100,7 @@ def _query(facts: dict[str, str]) -> JobQuery:
 
 
 def _result(status: JobStatus) -> str:
-    text = orjson.dumps(status.result, option=orjson.OPT_INDENT_2).decode()
+    text = to_json(status.result, indent=2).decode()
     return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}\n… (cut)"
 
 

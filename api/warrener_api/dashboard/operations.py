@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from warrener import Warrener
+from warrener.asking import cancel
 from warrener.audit import AuditTrail
 from warrener.operations import Operations
 
@@ -35,12 +36,8 @@ def routes(app: Warrener) -> APIRouter:
         return render(request, "operation.html", one=await operations().find(operation_id))
 
     @router.post("/desk/operations/{operation_id}/cancel", name="cancel_deed")
-    async def cancel(request: Request, operation_id: str) -> Response:
-        client = client_of(app)
-        if await operations().cancel(operation_id, client.clock()) != "ended":
-            trail = AuditTrail(app.settings, client.store)
-            who = f"desk:{caller_of(request).name}"
-            await trail.write(who, "cancel", {"operation": operation_id})
+    async def end(request: Request, operation_id: str) -> Response:
+        await cancel(client_of(app), operation_id, f"desk:{caller_of(request).name}")
         return RedirectResponse(f"../{operation_id}", 303, HEADERS)
 
     @router.get("/desk/audit", name="page_audit")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic_core import to_json
 
 from warrener import Warrener
 from warrener.listed_schedules import Schedules
@@ -52,5 +52,5 @@ def routes(app: Warrener) -> APIRouter:
 
 def _call(facts: dict[str, object]) -> str:
     """The arguments of a tick's call, as far as they are short."""
-    text = orjson.dumps(facts["kwargs"] or facts["args"]).decode()
+    text = to_json(facts["kwargs"] or facts["args"]).decode()
     return text if len(text) <= 200 else f"{text[:200]}…"

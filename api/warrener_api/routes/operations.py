@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from warrener import Warrener
-from warrener.asking import ask, forecast
+from warrener.asking import ask, cancel, forecast
 from warrener.audit import AuditTrail
 from warrener.operations import Operations, Wanted
 from warrener.selecting import ALL
@@ -57,21 +57,6 @@ def _asking(app: Warrener) -> APIRouter:
     router = _router(app, "/dead-letters", "dead letters")
     answers = {**_ASKED, **_REFUSED}
 
-    async def asked(
-        request: Request, response: Response, wanted: Wanted, dry_run: bool
-    ) -> OperationView | ForecastView:
-        client = client_of(app)
-        async with promptly(app):
-            await client.store.check_writable()
-            if dry_run:
-                response.status_code = 200
-                found = await forecast(client, wanted.queue, wanted.selection, wanted.limit)
-                return ForecastView.of(found)
-            operation_id = await ask(client, wanted)
-            one = await Operations(app.settings, client.store).find(operation_id)
-        response.headers["Location"] = _address(request, operation_id)
-        return OperationView.of(one)
-
     @router.post(
         "/dead-letters/{queue}/replay",
         name="replay_dead_letters",
@@ -89,7 +74,9 @@ def _asking(app: Warrener) -> APIRouter:
             resign=wanted.resign,
             edit=wanted.edit,
         )
-        return await asked(request, response, one, wanted.dry_run)
+        if wanted.dry_run:
+            return await _forecast(app, one, response)
+        return await _begun(app, one, request, response)
 
     @router.post(
         "/dead-letters/{queue}/discard",
@@ -103,7 +90,9 @@ def _asking(app: Warrener) -> APIRouter:
         """Give dead letters up: they leave their queue, and their jobs stay FAILURE, with the reason."""
         common = _common(queue, wanted, request)
         one = Wanted(kind="discard", **common, reason=wanted.because)
-        return await asked(request, response, one, wanted.dry_run)
+        if wanted.dry_run:
+            return await _forecast(app, one, response)
+        return await _begun(app, one, request, response)
 
     @router.post(
         "/dead-letters/{queue}/reindex",
@@ -114,11 +103,28 @@ def _asking(app: Warrener) -> APIRouter:
     async def reindex(queue: str, request: Request, response: Response) -> OperationView:
         """Make the index of a queue's dead letters anew, from the queue."""
         one = Wanted(kind="reindex", queue=queue, by=_who(request), selection=ALL)
-        view = await asked(request, response, one, dry_run=False)
-        assert isinstance(view, OperationView)
-        return view
+        return await _begun(app, one, request, response)
 
     return router
+
+
+async def _forecast(app: Warrener, wanted: Wanted, response: Response) -> ForecastView:
+    async with promptly(app):
+        found = await forecast(client_of(app), wanted.queue, wanted.selection, wanted.limit)
+    response.status_code = 200
+    return ForecastView.of(found)
+
+
+async def _begun(
+    app: Warrener, wanted: Wanted, request: Request, response: Response
+) -> OperationView:
+    client = client_of(app)
+    async with promptly(app):
+        await client.store.check_writable()
+        operation_id = await ask(client, wanted)
+        one = await Operations(app.settings, client.store).find(operation_id)
+    response.headers["Location"] = _address(request, operation_id)
+    return OperationView.of(one)
 
 
 def _common(queue: str, wanted: PassRequest, request: Request) -> dict[str, Any]:
@@ -173,10 +179,7 @@ def _looking(app: Warrener) -> APIRouter:
     )
     async def cancel_operation(id: str, request: Request) -> OperationView:
         """Have an operation end, where it is; what it has done stays done. Ended ones stay as they are."""
-        client = client_of(app)
-        if await operations().cancel(id, client.clock()) != "ended":
-            trail = AuditTrail(app.settings, client.store)
-            await trail.write(_who(request), "cancel", {"operation": id})
+        await cancel(client_of(app), id, _who(request))
         return OperationView.of(await operations().find(id))
 
     return router

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from .carrying import PAGE, Carrier
 
@@ -93,9 +93,7 @@ def with_input(body: bytes, value: bytes) -> bytes:
     """Arguments with this one put before them. A body of ours begins with its positional ones."""
     start = b'{"args":['
     if not body.startswith(start):
-        content = orjson.loads(body)
-        return orjson.dumps(
-            {"args": [orjson.Fragment(value), *content["args"]], "kwargs": content["kwargs"]}
-        )
+        content = from_json(body)
+        body = to_json({"args": content["args"], "kwargs": content["kwargs"]})
     rest = body[len(start) :]
     return start + value + (b"" if rest[:1] == b"]" else b",") + rest

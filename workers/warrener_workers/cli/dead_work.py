@@ -1,11 +1,8 @@
-"""`warrener dead replay|discard|reindex`, and the operations that they are."""
+"""`warrener dead replay|discard|reindex`, which are operations."""
 
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
-import socket
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -16,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from warrener import Warrener, WarrenerError
-from warrener.asking import Forecast, ask, forecast
+from warrener.asking import Forecast, ask, cancel, forecast
 from warrener.client import Client
 from warrener.json_text import read_json
 from warrener.letter_index import DeadLetterIndex
@@ -27,13 +24,12 @@ from warrener.steering import cancelled
 from warrener.walking import WalkReport
 
 from .dead import MOST, commands
+from .dead_operations import total_of, who
 from .options import (
     Json,
     OptionalApp,
     known_queues,
-    moment,
     print_json,
-    print_table,
     with_client,
 )
 from .selecting import selection_of, selects
@@ -52,15 +48,6 @@ Background = Annotated[
     bool,
     typer.Option("--background", help="Only ask for it: an API that runs carries it out."),
 ]
-
-
-def who() -> str:
-    """Who runs this command, for the audit trail."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container may have a user without a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 @commands.command("replay")
@@ -178,12 +165,13 @@ def _work(
         operation_id = with_client(app, lambda _, client: ask(client, wanted))
         print_json({"operation": operation_id}) if json else typer.echo(operation_id)
     else:
-        report, forgotten = with_client(app, lambda _, client: _carried_out(client, wanted))
-        _show_report(report, forgotten, what, json)
+        report, one = with_client(app, lambda _, client: _carried_out(client, wanted))
+        _show_report(report, one, what, json)
 
 
-async def _carried_out(client: Client, wanted: Wanted) -> tuple[WalkReport, str]:
-    """Carry an operation out here. Interrupted, it is cancelled; killed, an API carries it on."""
+async def _carried_out(client: Client, wanted: Wanted) -> tuple[WalkReport, Operation | None]:
+    """Carry an operation out here; what became of it, as far as Redis tells. Interrupted, it is cancelled;
+    killed, an API carries it on."""
     runner = OperationRunner(lambda: client)
     operations = Operations(client.settings, client.store)
     operation_id = await ask(client, wanted, runner.owner)
@@ -191,11 +179,12 @@ async def _carried_out(client: Client, wanted: Wanted) -> tuple[WalkReport, str]
     try:
         report = await runner.carry_out(client, operation_id)
         with suppress(WarrenerError):
-            return report, (await operations.find(operation_id)).note
-        return report, ""
+            return report, await operations.find(operation_id)
+        return report, None
     except asyncio.CancelledError:
         facts = {"state": "cancelled", "finished": client.clock()}
         with suppress(WarrenerError):
+            await cancel(client, operation_id, wanted.by)
             await operations.finish(operation_id, runner.owner, facts)
         typer.echo("warrener: interrupted: what was done stays done", err=True)
         raise
@@ -216,12 +205,7 @@ async def _show_progress(operations: Operations, operation_id: str) -> None:
             await asyncio.sleep(LOOK)
             with suppress(WarrenerError):
                 one = await operations.find(operation_id)
-                progress.update(bar, total=_total(one), completed=one.done)
-
-
-def _total(one: Operation) -> int | None:
-    total, limit = one.wanted.total, one.wanted.limit
-    return limit if total is None else total if limit is None else min(total, limit)
+                progress.update(bar, total=total_of(one), completed=one.done)
 
 
 def _show_forecast(found: Forecast, what: str, json: bool) -> None:
@@ -242,12 +226,12 @@ def _show_forecast(found: Forecast, what: str, json: bool) -> None:
         typer.echo(f"warrener: {count.drift}", err=True)
 
 
-def _show_report(report: WalkReport, note: str, what: str, json: bool) -> None:
-    failed = report.failed
+def _show_report(report: WalkReport, one: Operation | None, what: str, json: bool) -> None:
     if json:
         facts = {name: value for name, value in asdict(report).items() if name != "done"}
         print_json({**facts, what: report.seen if what == "listed" else report.done})
     elif what == "listed":
+        note = one.note if one is not None else ""
         typer.echo(f"{report.queue}: {report.seen} listed; {note or 'nothing else was'}")
     else:
         typer.echo(
@@ -256,63 +240,10 @@ def _show_report(report: WalkReport, note: str, what: str, json: bool) -> None:
         )
     for fault in report.faults:
         typer.echo(f"warrener: {fault}", err=True)
-    if failed:
+    cut_short = one is not None and one.state != "done"
+    if one is not None and cut_short:
+        ended = one.state == "cancelled"
+        said = "was cancelled: what was done stays done" if ended else "goes on elsewhere"
+        typer.echo(f"warrener: operation {one.id} {said}", err=True)
+    if report.failed or cut_short:
         raise typer.Exit(6)
-
-
-# Operations ------------------------------------------------------------------------------------------
-
-
-@commands.command("operations")
-def operations(
-    id: Annotated[str | None, typer.Argument(help="One of them; all, if not given.")] = None,
-    app: OptionalApp = "",
-    json: Json = False,
-) -> None:
-    """Replays, discards and reindexings: those that go on, and those of the last week."""
-
-    async def call(warrener: Warrener, client: Client) -> list[Operation]:
-        found = Operations(warrener.settings, client.store)
-        return await found.newest() if id is None else [await found.find(id)]
-
-    found = with_client(app, call)
-    if json:
-        print_json([_facts(one) for one in found])
-        return
-    columns = ("id", "kind", "queue", "state", "done", "of", "failed", "by", "asked", "note")
-    rows = [
-        (
-            one.id,
-            one.wanted.kind,
-            one.wanted.queue,
-            "cancelling" if one.cancelling and not one.has_ended else one.state,
-            one.done,
-            _total(one),
-            one.failed,
-            one.wanted.by,
-            moment(one.created),
-            one.note[:80],
-        )
-        for one in found
-    ]
-    print_table(columns, rows, "no operations")
-
-
-def _facts(one: Operation) -> dict[str, Any]:
-    wanted = {**asdict(one.wanted), "edit": one.wanted.edited}
-    return {**asdict(one), "wanted": wanted, "selection": one.wanted.selection.to_json()}
-
-
-@commands.command("cancel")
-def cancel(
-    id: Annotated[str, typer.Argument(help="An operation.")],
-    app: OptionalApp = "",
-) -> None:
-    """Have an operation end where it is; what it has done stays done."""
-
-    async def call(warrener: Warrener, client: Client) -> str:
-        found = Operations(warrener.settings, client.store)
-        return await found.cancel(id, client.clock())
-
-    said = {"asked": "asked to end", "cancelled": "cancelled", "ended": "has ended before"}
-    typer.echo(f"{id} {said[with_client(app, call)]}")
