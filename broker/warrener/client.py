@@ -27,7 +27,7 @@ from .messages import NO_ARGUMENTS, Message, Seal
 from .publishing import Outgoing, Publisher, Publishes, check
 from .records import JobStatus
 from .redis_connections import open_client
-from .revoking import ask_revoke
+from .revoking import ask_revoke, warn_unheard
 from .settings import Settings
 from .store import Call, Store, log
 from .submissions import Submission, job_id_of
@@ -185,10 +185,9 @@ class Client:
         asked = await ask_revoke(store, settings, job_id, now, reason, terminate=terminate)
         if asked.workflow:
             part = Message(job_id, asked.task, NO_ARGUMENTS, created=now, workflow=asked.workflow)
-            for fault in filter(
-                None, await self.publisher.publish_many([Outgoing(part, asked.queue)])
-            ):
-                log.warning("workflow of job %s hears of it when the job is due: %s", job_id, fault)
+            [fault] = await self.publisher.publish_many([Outgoing(part, asked.queue)])
+            if fault is not None:
+                warn_unheard(job_id, fault)
         if not asked.waited:
             await self.look_for_revoked([job_id])
         return asked.waited

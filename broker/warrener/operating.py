@@ -158,7 +158,12 @@ class OperationRunner:
         else:
             edit = await edit_of(client, wanted, one.id, one.created)
             work = Revival(
-                client, wanted.queue, to_queue=wanted.to_queue, resign=wanted.resign, edit=edit
+                client,
+                wanted.queue,
+                to_queue=wanted.to_queue,
+                resign=wanted.resign,
+                edit=edit,
+                tried=one.reserved | one.counted,
             )
         report = await walk(client, passes, wanted.queue, wanted.selection, work, steering)
         return report, {}

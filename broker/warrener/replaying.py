@@ -7,7 +7,7 @@ being published, and one that was published twice falls at the claim.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -47,7 +47,8 @@ def passes_of(client: Client) -> Passes:
 
 
 class Revival(Work):
-    """Publishes dead letters again, to their queue `origin` or to another, with edited arguments or not."""
+    """Publishes dead letters again, to their queue `origin` or to another, with edited arguments or not.
+    `tried` are letters that a pass before this one, which was killed, may have published so."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Revival(Work):
         to_queue: str = "",
         resign: bool = False,
         edit: Edit | None = None,
+        tried: Collection[str] = (),
     ) -> None:
         self._client = client
         self._index = DeadLetterIndex(client.settings, client.store)
@@ -64,6 +66,7 @@ class Revival(Work):
         self._queue = to_queue or origin
         self._resign = resign
         self._edit = edit
+        self._tried = tried
 
     def fault(self, letter: Letter) -> str:
         """Why it cannot be replayed, or nothing."""
@@ -106,15 +109,16 @@ class Revival(Work):
         return Outgoing(message, self._queue)
 
     async def _record(self, gone: Sequence[Fate]) -> None:
-        noted = self._edit is not None  # also where a run before this one was killed just here
+        ids = [fate.letter.facts.id for fate in gone]
+        # A worker may have moved the record of one that was killed just here: it lacks the edit's note.
+        lacking = self._tried if self._edit is not None else ()
         moves = [
             self._move(fate.letter)
-            for fate in gone
-            if (fate.done or noted) and not fate.letter.unclaimed
+            for letter_id, fate in zip(ids, gone, strict=True)
+            if (fate.done or letter_id in lacking) and not fate.letter.unclaimed
         ]
         if moves:
             await self._client.store.apply(moves)
-        ids = [fate.letter.facts.id for fate in gone]
         await self._index.remove(self._origin, ids, "replayed")
 
     def _move(self, letter: Letter) -> transitions.Transition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +13,8 @@ from .messages import Message
 from .presence import PresenceBoard
 from .settings import Settings
 from .store import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,11 @@ class Asked:
     task: str = ""
     queue: str = ""
     workflow: str = ""
+
+
+def warn_unheard(job_id: str, fault: object) -> None:
+    """Log that the workflow of a revoked job could not be told of it."""
+    log.warning("workflow of job %s hears of it when the job is due: %s", job_id, fault)
 
 
 async def ask_revoke(

@@ -49,6 +49,7 @@ class Steering(Control):
         self._operation = one
         self._owner = owner
         self._done = one.done
+        self._tried = one.reserved
         self._reserved = set(one.reserved)
         self._counted = set(one.counted)
         self._began = one.started or math.inf
@@ -93,7 +94,8 @@ class Steering(Control):
         """Note what was done, before it is acknowledged."""
         done = [fate.letter.facts.id for fate in fates if fate.done]
         before = [fate.letter.facts.id for fate in fates if fate.already]
-        ours = [one for one in before if one in self._reserved]
+        # What no pass of ours had tried was done by another operation.
+        ours = [one for one in before if one in self._tried]
         again = self._counted.intersection([*done, *before])
         gone = [one for one in [*done, *ours] if one not in again]
         met = {fate.letter.facts.id for fate in fates}

@@ -15,6 +15,7 @@ from aiormq.abc import DeliveredMessage
 
 from .client import Client
 from .dead_letters import DeadLetter, read
+from .masks import Masks
 from .messages import BAD_SIGNATURE, Malformed, Message, Seal, decode
 from .selecting import Selection
 from .taking import WINDOW, Passes
@@ -116,12 +117,15 @@ async def walk(
 ) -> WalkReport:
     """Go once through the dead queue of a work queue. Raises QueueNotFound, QueueBusy, BrokerUnavailable,
     StoreUnavailable."""
-    report = WalkReport(queue)
+    report, masks = WalkReport(queue), Masks(client.settings, client.store)
     place = Names(client.settings.namespace).dead_queue(queue)
     async with passes(place) as one:
         async for group in one.groups(control.allowed):
             letters = [Letter(delivered, queue, client.seal, place) for delivered in group]
-            meant = [letter for letter in letters if selection.takes(letter.facts)]
+            # As a listing shows them: whoever searches for a secret finds none here either.
+            shown = await masks.letters(letter.facts for letter in letters)
+            pairs = zip(letters, shown, strict=True)
+            meant = [letter for letter, facts in pairs if selection.takes(facts)]
             faults = {id(letter): work.fault(letter) for letter in meant}
             chosen = [letter for letter in meant if not faults[id(letter)]]
             chosen = await control.reserve(chosen, report)

@@ -4,6 +4,7 @@ letter is counted once, and is in the audit trail."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from warrener.operating import OperationRunner
 from warrener.operations import Operation, Operations, Wanted
 from warrener.selecting import ALL
 from warrener.taking import Pass, locked
+from warrener.transitions import Transition
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard
@@ -146,3 +148,50 @@ async def test_one_that_is_carried_on_spares_what_has_died_again(
         ended = await _carried_on(yard, runner, left.id)
         assert (ended.state, ended.done) == ("done", 2)
         assert (await yard.status(first)).replays == 1
+
+
+async def test_the_record_tells_of_no_edit_that_another_replay_forestalled(yard: Yard) -> None:
+    runner, edited = (
+        OperationRunner(lambda: yard.client),
+        replace(REPLAY, edit={"kind": "KeyError"}),
+    )
+    async with yard.worker():
+        jobs = await _dead_jobs(yard, "a")
+        # Published as it was, and there still: for the next operation that is done already.
+        await _killed(yard, "before the acknowledgement", REPLAY, runner)
+        await yard.ended(jobs["a"])
+        operation_id = await ask(yard.client, edited, runner.owner)
+        await runner.carry_out(yard.client, operation_id)
+        one = await _operations(yard).find(operation_id)
+        assert (one.state, one.done, one.already) == ("done", 0, 1)
+        assert (await yard.status(jobs["a"])).edits == []
+
+
+async def test_the_record_tells_of_an_edit_whose_job_had_run_before_it_was_noted(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, edited = (
+        OperationRunner(lambda: yard.client),
+        replace(REPLAY, edit={"kind": "KeyError"}),
+    )
+    async with yard.worker():
+        jobs = await _dead_jobs(yard, "a")
+        operation_id = await ask(yard.client, edited, runner.owner)
+        apply = yard.client.store.apply
+
+        async def killed(moves: Sequence[Transition]) -> Any:
+            if any(move.script == "replay" for move in moves):
+                raise _Killed
+            return await apply(moves)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(yard.client.store, "apply", killed)
+            with pytest.raises(_Killed):
+                await runner.carry_out(yard.client, operation_id)
+        await yard.noted("end a")
+        await yard.ended(jobs["a"])
+        assert (await yard.status(jobs["a"])).edits == []
+        ended = await _carried_on(yard, runner, operation_id)
+        assert (ended.state, ended.done) == ("done", 1)
+        [edit] = (await yard.status(jobs["a"])).edits
+        assert edit["operation"] == operation_id

@@ -32,6 +32,9 @@ async def test_a_secret_is_seen_by_its_task_alone(yard: Yard) -> None:
         [message] = await yard.waiting(f"{QUEUE}.dead")
         assert WORD.encode() in message.body
         yard.open("gate")
+        # Nobody learns it by asking which letters have it.
+        probed = await _printed(yard, "dead", "replay", QUEUE, "--text", WORD[:9])
+        assert "0 replayed, 0 had been before, 1 stay, of 1" in probed
         await _printed(yard, "dead", "replay", QUEUE, "--all")
         [status] = await yard.ended(job)
         assert (status.state, status.result) == (State.SUCCESS, MASK)

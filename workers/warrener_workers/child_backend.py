@@ -17,7 +17,7 @@ from warrener.errors import WaitInsideJob, WarrenerError
 from warrener.messages import NO_ARGUMENTS
 from warrener.records import JobStatus
 from warrener.redis_connections import open_client
-from warrener.revoking import ask_revoke
+from warrener.revoking import ask_revoke, warn_unheard
 from warrener.settings import Settings
 from warrener.store import Call, Store
 from warrener.submissions import Submission
@@ -72,9 +72,10 @@ class ChildBackend:
         asked = await ask_revoke(store, self._settings, job_id, now, reason, terminate=terminate)
         if asked.workflow:
             task, queue, body = asked.task, asked.queue, NO_ARGUMENTS
-            await self.submit(
-                [Submission(task, queue, body, job_id=job_id, workflow=asked.workflow)]
-            )
+            part = Submission(task, queue, body, job_id=job_id, workflow=asked.workflow)
+            [answer] = await self.submit([part])
+            if isinstance(answer, WarrenerError):
+                warn_unheard(job_id, answer)
         return asked.waited
 
     async def call(self, calls: Sequence[Call]) -> list[Reply]:
