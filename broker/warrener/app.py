@@ -6,14 +6,12 @@ import asyncio
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .canvas import Workflow
 from .client import Client
-from .declared import CatalogueEntry
 from .decorator import TaskDecorator
-from .drafting import drafted
+from .drafting import Drafter
 from .errors import (
     DuplicateTask,
     PartlySubmitted,
@@ -177,7 +175,7 @@ class Warrener:
 
     async def submit(self, signature: Signature[R]) -> JobHandle[R]:
         """Submit one call; see Task.send."""
-        [answer] = await self._submit_all([await self.draft(signature)])
+        [answer] = await self._submit_all([await self.drafter().draft(signature)])
         if isinstance(answer, WarrenerError):
             raise answer
         return self._handle(answer, signature.task)
@@ -190,7 +188,8 @@ class Warrener:
         """Submit many calls at once, much faster than one by one; handles in order. Raises
         PartlySubmitted, which holds the handles of those that were accepted, and before anything is
         sent what Task.send raises for arguments."""
-        submissions = [await self.draft(signature) for signature in signatures]
+        drafter = self.drafter()
+        submissions = [await drafter.draft(signature) for signature in signatures]
         answers = await self._submit_all(submissions)
         faults = {n: a for n, a in enumerate(answers) if isinstance(a, WarrenerError)}
         handles = [
@@ -229,34 +228,9 @@ class Warrener:
 
         return Launcher(self)
 
-    async def draft(self, signature: Signature[Any]) -> Submission:
-        """The call as a job to submit. Raises UnknownTask, and what Task.send raises for arguments."""
-        task = self._tasks.get(signature.task) or self.tasks.get(signature.task)
-        entry = None if task is not None else await self._published(signature)
-        draft = drafted(signature, task, entry, self._queue(signature, task, entry))
-        carried = self.carry()
-        return replace(draft, headers=carried) if carried else draft
-
-    async def queue_for(self, signature: Signature[Any]) -> str:
-        """The queue of a call. Raises UnknownTask."""
-        task = self.tasks.get(signature.task)
-        entry = None if task is not None else await self._published(signature)
-        return self._queue(signature, task, entry)
-
-    async def _published(self, signature: Signature[Any]) -> CatalogueEntry | None:
-        return await self.backend().find_task(check_task_name(signature.task))
-
-    def _queue(
-        self, signature: Signature[Any], task: Task[..., Any] | None, entry: CatalogueEntry | None
-    ) -> str:
-        if signature.chosen.queue is not None:
-            return signature.chosen.queue
-        if task is not None:
-            return self.queue_of(task)
-        if entry is None:
-            known = ", ".join(sorted(self._tasks)) or "none"
-            raise UnknownTask(task=signature.task, known=known)
-        return entry.queue
+    def drafter(self) -> Drafter:
+        """What makes jobs of calls, for one submission."""
+        return Drafter(self)
 
     async def _submit_all(self, submissions: list[Submission]) -> Sequence[str | WarrenerError]:
         if not self._send_middleware:

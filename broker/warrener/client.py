@@ -24,7 +24,8 @@ from .errors import (
 from .events import Announcer
 from .lists import Lists
 from .messages import NO_ARGUMENTS, Message, Seal
-from .publishing import Outgoing, Publisher, Publishes, check
+from .outgoing import Outgoing, Publishes, check
+from .publishing import Publisher
 from .records import JobStatus
 from .redis_connections import open_client
 from .revoking import ask_revoke, warn_unheard

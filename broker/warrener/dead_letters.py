@@ -11,7 +11,7 @@ import orjson
 
 from .fields import known
 from .messages import BAD_SIGNATURE, FAR_FUTURE_MS, OWN, Headers, Malformed, Message
-from .publishing import Outgoing
+from .outgoing import Outgoing
 from .records import JobError
 
 LONGEST_BODY_SHOWN = 16_384

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from .dead_letters import REASON
 from .errors import WarrenerError
-from .publishing import Outgoing, Publisher
+from .outgoing import Outgoing
+from .publishing import Publisher
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Bounds in seconds, for what takes a round trip or two."""

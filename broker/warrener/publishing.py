@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import asynccontextmanager
 
 import aiormq
 from aiormq import spec
@@ -20,7 +18,6 @@ from .errors import (
     BrokerRefusedLogin,
     BrokerUnavailable,
     ExchangeNotFound,
-    InvalidDelay,
     PublishRefused,
     PublishTimeout,
     QueueNotFound,
@@ -29,6 +26,7 @@ from .errors import (
 )
 from .lanes import Lanes
 from .messages import Message, Seal, encode
+from .outgoing import Outgoing, check
 from .priorities import check_broker, may_climb, version_of
 from .settings import Settings
 
@@ -37,50 +35,6 @@ IN_FLIGHT = 1000
 and few enough that the last of them is confirmed long before its deadline."""
 
 _AWAY = (BrokerUnavailable, BrokerRefusedLogin, ExchangeNotFound, TopologyMismatch)
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message and where it goes: to `queue` after `delay` seconds, or to its dead queue."""
-
-    message: Message
-    queue: str
-    delay: float = 0.0
-    dead: bool = False
-    refused: bool = False
-    """True for the letter of what nobody has vouched for: it is not signed."""
-
-
-def check(outgoing: Outgoing, settings: Settings) -> None:
-    """Raise InvalidDelay or QueueNameError for what cannot be published."""
-    if not 0 <= outgoing.delay <= topology.LONGEST_WAIT:
-        raise InvalidDelay(seconds=outgoing.delay, limit=topology.LONGEST_WAIT)
-    topology.check_queue_name(outgoing.queue, settings.namespace)
-
-
-class Publishes(Protocol):
-    """What others need of a publisher; the double for tests has it as well."""
-
-    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
-        """Publish all; one answer for each, in order: None, or what was wrong."""
-
-    async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
-        """Ready messages and consumers of a queue, or None if it does not exist."""
-
-    async def require_dead_queue(self, queue: str) -> None:
-        """Return once the dead queue of `queue` exists."""
-
-    async def ready(self) -> None:
-        """Return if the broker answers."""
-
-    async def tell_workers(self, what: bytes) -> None:
-        """Send this control message to all workers that listen; that nobody hears it is no error."""
-
-    def own_channel(self, name: str = "warrener pass") -> AbstractAsyncContextManager[Channel]:
-        """A channel on a connection of the caller's own, which RabbitMQ lists under the name."""
-
-    async def close(self) -> None:
-        """Close the connection."""
 
 
 class Publisher:

@@ -18,7 +18,7 @@ from .editing import Edit
 from .errors import InvalidArguments
 from .letter_index import DeadLetterIndex
 from .messages import Message
-from .publishing import Outgoing
+from .outgoing import Outgoing
 from .records import JobStatus
 from .selecting import Selection
 from .states import State

@@ -16,7 +16,7 @@ from aiormq.channel import Channel
 
 from .connection import LOST
 from .errors import BrokerUnavailable, ConfigurationError, QueueBusy, QueueNotFound
-from .publishing import Publishes
+from .outgoing import Publishes
 from .settings import Settings
 
 WINDOW = 100

@@ -103,7 +103,7 @@ class Place:
         """A unique job that has its key and is not published yet, as one whose submission is under way; the
         key of its record."""
         async with self.app() as app:
-            asked = await app.draft(signature)
+            asked = await app.drafter().draft(signature)
         message = Message(new_id(), asked.task, asked.body, created=time.time())
         how = {"refuse": asked.refuse_duplicate}
         async with self.client() as client:

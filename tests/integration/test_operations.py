@@ -21,7 +21,7 @@ from warrener.letter_index import DeadLetterIndex
 from warrener.messages import Message
 from warrener.operating import OperationRunner
 from warrener.operations import Operation, Operations, Wanted
-from warrener.publishing import Outgoing
+from warrener.outgoing import Outgoing
 from warrener.selecting import ALL, Selection
 from warrener.taking import locked
 from warrener_workers.nodes.ports import free_ports

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from warrener import BrokerUnavailable, ConfigurationError, QueueBusy, State
 from warrener.client import Client
 from warrener.messages import Message
-from warrener.publishing import Outgoing
+from warrener.outgoing import Outgoing
 from warrener.queues import Queues
 from warrener.replaying import Replayer, ReplayReport
 from warrener.selecting import Selection

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aio_pika
 import pytest
@@ -130,7 +131,9 @@ async def _send_until_refused() -> None:
             await tasks.run.send("too many")
 
 
-async def test_a_publish_whose_connection_is_closed_is_lost_and_not_cancelled(yard: Yard) -> None:
+@asynccontextmanager
+async def _without_an_answer(yard: Yard) -> AsyncIterator[tuple[Publisher, asyncio.Task[Any]]]:
+    """A publish that is under way, and that the broker will not confirm."""
     proxy, url = await proxied(yard.amqp_url)
     yard.app.settings = yard.app.settings.model_copy(update={"amqp_url": SecretStr(url)})
     await tasks.run.send("declares")
@@ -140,26 +143,22 @@ async def test_a_publish_whose_connection_is_closed_is_lost_and_not_cancelled(ya
     await proxy.mute()
     sending = asyncio.create_task(tasks.run.send("a"))
     await until(lambda: bool(channel.confirmations), "the publish")
-    closing = asyncio.create_task(publisher.close())
-    with pytest.raises(BrokerUnavailable, match="closed meanwhile") as lost:
-        await sending
-    assert lost.value.may_arrive
+    yield publisher, sending
     await proxy.cut()
-    await asyncio.wait([closing])
     await proxy.close()
+
+
+async def test_a_publish_whose_connection_is_closed_is_lost_and_not_cancelled(yard: Yard) -> None:
+    async with _without_an_answer(yard) as (publisher, sending):
+        closing = asyncio.create_task(publisher.close())
+        with pytest.raises(BrokerUnavailable, match="closed meanwhile") as lost:
+            await sending
+        assert lost.value.may_arrive
+    await asyncio.wait([closing])
 
 
 async def test_a_sender_that_is_cancelled_is_cancelled(yard: Yard) -> None:
-    proxy, url = await proxied(yard.amqp_url)
-    yard.app.settings = yard.app.settings.model_copy(update={"amqp_url": SecretStr(url)})
-    await tasks.run.send("declares")
-    publisher = yard.client.publisher
-    assert isinstance(publisher, Publisher)
-    channel = await publisher._link.channel()
-    await proxy.mute()
-    sending = asyncio.create_task(tasks.run.send("a"))
-    await until(lambda: bool(channel.confirmations), "the publish")
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
-    await proxy.close()
+    async with _without_an_answer(yard) as (_, sending):
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending

@@ -9,7 +9,8 @@ import pytest
 
 from warrener import DuplicateJob, WarrenerError
 from warrener.client import Client
-from warrener.publishing import Outgoing, Publisher
+from warrener.outgoing import Outgoing
+from warrener.publishing import Publisher
 from warrener.settings import Settings
 
 from . import yard as tasks
@@ -42,7 +43,7 @@ async def ready(yard: Yard) -> int:
 
 
 async def test_of_many_submissions_at_once_one_job_comes(yard: Yard) -> None:
-    submissions = [await yard.app.draft(tasks.alone.s("page", n)) for n in range(40)]
+    submissions = [await yard.app.drafter().draft(tasks.alone.s("page", n)) for n in range(40)]
     clients = [Client(yard.app.settings, (QUEUE,)) for _ in range(4)]
     found = await asyncio.gather(
         *(clients[n % 4].submit([submission]) for n, submission in enumerate(submissions))
@@ -67,7 +68,7 @@ async def test_of_many_that_may_be_refused_one_is_accepted(yard: Yard) -> None:
 
 
 async def test_a_submission_that_was_cut_off_costs_the_next_nothing(yard: Yard) -> None:
-    submission = await yard.app.draft(tasks.alone.s("page", 1))
+    submission = await yard.app.drafter().draft(tasks.alone.s("page", 1))
     cut = CutOff(yard.app.settings, (QUEUE,))
     with pytest.raises(asyncio.CancelledError):
         await cut.submit([submission])

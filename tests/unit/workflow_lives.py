@@ -15,8 +15,8 @@ import fakeredis
 from warrener import Job, Warrener
 from warrener.client import Client
 from warrener.errors import WarrenerError
+from warrener.outgoing import Outgoing
 from warrener.presence import PresenceBoard
-from warrener.publishing import Outgoing
 from warrener.replaying import Replayer, ReplayReport
 from warrener.selecting import ALL
 from warrener.store import Call, Command, Store

@@ -15,7 +15,7 @@ from warrener import transitions
 from warrener.dead_letters import DeadLetter, Death, bury
 from warrener.errors import BrokerUnavailable, PublishRefused, PublishTimeout, QueueNotFound
 from warrener.letter_index import DeadLetterIndex
-from warrener.publishing import Outgoing, Publishes
+from warrener.outgoing import Outgoing, Publishes
 from warrener.records import JobError
 from warrener.states import State
 

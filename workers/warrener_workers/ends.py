@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from warrener import transitions
-from warrener.publishing import Outgoing
+from warrener.outgoing import Outgoing
 from warrener.records import JobError
 from warrener.states import State
 from warrener.transitions import Failing, Reply, Transition

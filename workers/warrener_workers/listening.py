@@ -13,7 +13,7 @@ from aiormq.channel import Channel
 from warrener import control
 from warrener.connection import LOST
 from warrener.errors import StoreUnavailable, WarrenerError
-from warrener.publishing import Publishes
+from warrener.outgoing import Publishes
 from warrener.settings import Settings
 from warrener.topology import Names
 

@@ -15,7 +15,7 @@ from pamqp.header import ContentHeader
 
 from warrener.errors import ConfigurationError, QueueNotFound, WarrenerError
 from warrener.messages import Message, decode, encode
-from warrener.publishing import Outgoing, check
+from warrener.outgoing import Outgoing, check
 from warrener.settings import Settings
 from warrener.taking import Allowance, at_full_speed
 from warrener.topology import Names

@@ -19,8 +19,9 @@ from warrener.metering import LONG, QUICK, Names, PublishMetrics
 from warrener.publishing import Publisher
 
 from .deliveries import Run
-from .outcomes import Again, Bury, Complete, Ending
+from .outcomes import Ending
 from .parts import Parts
+from .tally import outcome_of
 
 
 class WorkerMetrics:
@@ -58,24 +59,13 @@ class WorkerMetrics:
 
     def _ended(self, run: Run, decision: Ending, now: float) -> None:
         task, queue = self._names.of(run.message.task), run.delivery.queue
-        self._jobs.labels(task, queue, _outcome(decision)).inc()
+        self._jobs.labels(task, queue, outcome_of(decision) or "deferred").inc()
         if run.begun:
             self._run.labels(task, queue).observe(max(0.0, now - run.started))
             since = run.message.due or run.message.created
             if since:
                 self._wait.labels(task, queue).observe(max(0.0, run.started - since))
         run.delivery.on_settled = _timed(run.delivery.on_settled, self._settle.observe)
-
-
-def _outcome(decision: Ending) -> str:
-    match decision:
-        case Complete():
-            return "succeeded"
-        case Again():
-            return "retried"
-        case Bury(error):
-            return "revoked" if error.reason == "revoked" else "failed"
-    return "deferred"
 
 
 def _timed(before: Callable[[], None] | None, observe: Callable[[float], None]) -> Any:

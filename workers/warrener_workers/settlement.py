@@ -14,7 +14,7 @@ from warrener import transitions
 from warrener.dead_letters import bury_malformed, read
 from warrener.ids import new_id
 from warrener.messages import Foreign, Malformed, Message
-from warrener.publishing import Outgoing, Publishes
+from warrener.outgoing import Outgoing, Publishes
 from warrener.transitions import Reply
 
 from .context import Context

@@ -30,7 +30,7 @@ class Tally:
 
     def ended(self, run: Run, decision: Ending) -> None:
         """Count the end of a run."""
-        outcome, now = _outcome(decision), self._clock()
+        outcome, now = outcome_of(decision), self._clock()
         if outcome is not None:
             end = End(run.message.task, run.delivery.queue, outcome)
             self._counts.ended(end, now - run.started)
@@ -58,7 +58,8 @@ class Tally:
             log.debug("statistics are not kept: %s", error)
 
 
-def _outcome(decision: Ending) -> str | None:
+def outcome_of(decision: Ending) -> str | None:
+    """How a run ended, in a word; None if it will begin again as if it had not been."""
     match decision:
         case Complete():
             return "succeeded"

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from warrener import topology
-from warrener.publishing import Publishes
+from warrener.outgoing import Publishes
 from warrener.settings import Settings
 
 log = logging.getLogger(__name__)

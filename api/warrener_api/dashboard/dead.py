@@ -104,6 +104,7 @@ def routes(app: Warrener) -> APIRouter:
             request,
             "letter.html",
             letter=found,
+            whole=whole,
             attempts=[_attempt(one) for one in found.attempts],
             arguments=_arguments(found.body) if whole else "",
             body=_pretty(found.body),

@@ -66,6 +66,11 @@ def routes(app: Warrener) -> APIRouter:
             workflow=await _workflow_of(client, job_id),
         )
 
+    _add_revoke(router, app)
+    return router
+
+
+def _add_revoke(router: APIRouter, app: Warrener) -> None:
     @router.post("/desk/jobs/{job_id}/revoke", name="revoke_from_page")
     async def revoke(request: Request, job_id: str) -> Response:
         facts = await form_of(request)
@@ -78,8 +83,6 @@ def routes(app: Warrener) -> APIRouter:
         except JobEnded:
             pass  # its page says so
         return RedirectResponse(f"../{quote(job_id, safe='')}", 303, HEADERS)
-
-    return router
 
 
 async def _workflow_of(client: Client, job_id: str) -> str:

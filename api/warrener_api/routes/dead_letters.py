@@ -38,13 +38,6 @@ def routes(app: Warrener) -> APIRouter:
         generate_unique_id_function=operation_ids("/dead-letters"),
     )
 
-    def asked(queue: str) -> str:
-        return queue if queue == EVERY else check_queue_name(queue, app.settings.namespace)
-
-    async def index_of(queue: str) -> tuple[DeadLetterIndex, list[str]]:
-        index = DeadLetterIndex(app.settings, client_of(app).store)
-        return index, await index.queues() if asked(queue) == EVERY else [queue]
-
     @router.get("/dead-letters", name="count_dead_letters", responses=problems_with(503))
     async def count_dead_letters() -> list[DeadCountView]:
         """How many dead letters there are in each queue, and what became of others."""
@@ -58,13 +51,26 @@ def routes(app: Warrener) -> APIRouter:
         queue: Queue, wanted: Annotated[LetterQuery, Query()]
     ) -> DeadLetterPage:
         """The dead letters of a queue, the newest first."""
-        index, queues = await index_of(queue)
+        index, queues = await _index_of(app, queue)
         selection = wanted.selection(everything=True)
         page = await index.search(queues, selection, cursor=wanted.cursor, size=wanted.size)
         count = sum([await index.count(name) for name in queues])
         items = [ListedLetter.of(line) for line in page.letters]
         return DeadLetterPage(count=count, items=items, next=page.next or None)
 
+    _add_looking_closer(router, app)
+    return router
+
+
+async def _index_of(app: Warrener, queue: str) -> tuple[DeadLetterIndex, list[str]]:
+    """The index, and the queues that are meant."""
+    index = DeadLetterIndex(app.settings, client_of(app).store)
+    if queue == EVERY:
+        return index, await index.queues()
+    return index, [check_queue_name(queue, app.settings.namespace)]
+
+
+def _add_looking_closer(router: APIRouter, app: Warrener) -> None:
     @router.get(
         "/dead-letters/{queue}/groups", name="group_dead_letters", responses=problems_with(422, 503)
     )
@@ -72,7 +78,7 @@ def routes(app: Warrener) -> APIRouter:
         queue: Queue, wanted: Annotated[LetterFilter, Query()]
     ) -> list[GroupView]:
         """The dead letters of a queue by cause, the largest group first."""
-        index, queues = await index_of(queue)
+        index, queues = await _index_of(app, queue)
         found = await index.groups(queues, wanted.selection(everything=True))
         return [GroupView.of(group) for group in found]
 
@@ -83,10 +89,8 @@ def routes(app: Warrener) -> APIRouter:
     )
     async def get_dead_letter(queue: Queue, id: str) -> DeadLetterView:
         """One dead letter: arguments, every attempt, traceback."""
-        index, queues = await index_of(queue)
+        index, queues = await _index_of(app, queue)
         letter = await index.find(id, queues)
         if letter is None:
             raise DeadLetterNotFound(letter_id=id)
         return DeadLetterView.of(letter)
-
-    return router

@@ -107,7 +107,7 @@ def _add_submit(router: APIRouter, app: Warrener) -> None:
         # The job is safe by now, whether its record can be read or not.
         with suppress(StoreUnavailable):
             status = await client.status(handle.id)
-        queue = await app.queue_for(signature)
+        queue = await app.drafter().queue_for(signature)
         return JobView.of(status) if status else _accepted(handle.id, wanted.task, queue)
 
     # The app's own kind of request, which no annotation can name.

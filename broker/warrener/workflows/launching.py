@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from ..canvas import Chain, Group, Step, Workflow
@@ -21,6 +22,16 @@ from .submitting import start
 R = TypeVar("R")
 
 
+class Drafts(Protocol):
+    """Makes jobs of calls."""
+
+    async def draft(self, call: Signature[Any]) -> Submission:
+        """A call as a job to submit."""
+
+    async def queue_for(self, call: Signature[Any]) -> str:
+        """The queue of a call."""
+
+
 class App(Protocol):
     """What workflows need of an app."""
 
@@ -35,11 +46,8 @@ class App(Protocol):
     def backend(self) -> Any:
         """What it sends through, which must be a WorkflowBackend too."""
 
-    async def draft(self, signature: Signature[Any]) -> Submission:
-        """A call as a job to submit."""
-
-    async def queue_for(self, signature: Signature[Any]) -> str:
-        """The queue of a call."""
+    def drafter(self) -> Drafts:
+        """What makes jobs of calls, for one submission."""
 
 
 class Launcher:
@@ -51,7 +59,7 @@ class Launcher:
     async def start(self, flow: Workflow[Any, R]) -> WorkflowHandle[R]:
         """Submit this workflow; see Workflow.send."""
         app, wishes = self._app, flow.wishes
-        plan = await draw(flow, self._drawn, app.settings.max_payload_bytes)
+        plan = await draw(flow, partial(self._drawn, app.drafter()), app.settings.max_payload_bytes)
         plan = carrying(plan, app.carry())
         backend = cast(WorkflowBackend, app.backend())
         clock: Callable[[], float] = getattr(backend, "clock", time.time)
@@ -70,14 +78,14 @@ class Launcher:
         clock: Callable[[], float] = getattr(backend, "clock", time.time)
         return Reader(backend, Carrier(backend, self._app.settings, clock))
 
-    async def _drawn(self, call: Signature[Any], has_input: bool) -> Drawn:
+    async def _drawn(self, drafts: Drafts, call: Signature[Any], has_input: bool) -> Drawn:
         if has_input:
-            queue = await self._app.queue_for(call)
+            queue = await drafts.queue_for(call)
             task, priority = self._app.tasks.get(call.task), call.chosen.priority
             if priority is None and task is not None:
                 priority = task.settings.priority
             return Drawn(queue, partial_body(call), call.chosen.concurrency_key, priority)
-        draft = await self._app.draft(call)
+        draft = await drafts.draft(call)
         return Drawn(draft.queue, draft.body, draft.concurrency_key, draft.priority)
 
 
