@@ -3,6 +3,8 @@ workers stand, whoever asks."""
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
@@ -36,7 +38,7 @@ def routes(app: Warrener) -> APIRouter:
         route_class=route_class(app),
         generate_unique_id_function=operation_ids("/"),
     )
-    own, measured = CollectorRegistry(), set[int]()
+    own, measured = CollectorRegistry(), WeakSet[Publisher]()
     publishes = PublishMetrics(own)
 
     @router.get(
@@ -49,8 +51,8 @@ def routes(app: Warrener) -> APIRouter:
         """For Prometheus: what this process has published since it was first asked, and how queues and
         workers stand."""
         client = client_of(app)
-        if isinstance(client.publisher, Publisher) and id(client.publisher) not in measured:
-            measured.add(id(client.publisher))
+        if isinstance(client.publisher, Publisher) and client.publisher not in measured:
+            measured.add(client.publisher)
             publishes.watch(client.publisher)
         names = {*app.queues, *(entry.queue for entry in (await published(app)).values())}
         states = await Queues(client).states(sorted(names))
