@@ -121,7 +121,12 @@ async def test_a_purge_ends_the_workflow_whose_members_it_takes(yard: Yard) -> N
     assert (report.revoked, report.kept) == (3, 3)
     async with worker(yard):
         assert "purged" in await fails(handle)
-        assert {part.state for part in parts((await handle.status()).tree)[:3]} == {"REVOKED"}
+
+        async def all_revoked() -> bool:
+            states = {part.state for part in parts((await handle.status()).tree)[:3]}
+            return states == {"REVOKED"}
+
+        await until_true(all_revoked, "the news of each member has arrived")
         [callback] = (await handle.status()).callbacks
         assert callback.job_id is not None
         [status] = await yard.ended(callback.job_id)
