@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -21,3 +21,5 @@ class CatalogueEntry:
     """The parameter by which that counts."""
     unique: dict[str, Any] | None = None
     """What makes its jobs unique: by, expires, on_duplicate."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of those defaults that are secret, of the parameters that its keys are made of."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -20,7 +20,8 @@ from .uniqueness import Unique
 @dataclass(frozen=True, slots=True)
 class Keyed:
     """By what a task's jobs are counted and told apart. `defaults` has all its parameters, in order, and
-    `schema` is the JSON Schema of its arguments."""
+    `schema` is the JSON Schema of its arguments. `digests` are those of defaults that are secret, where
+    only their masks are known."""
 
     task: str
     schema: Mapping[str, Any]
@@ -28,6 +29,7 @@ class Keyed:
     keyed: bool
     key: str | None
     unique: Unique | None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, task: Task[..., Any]) -> Keyed:
@@ -51,14 +53,27 @@ class Keyed:
             by = entry.unique["by"]
             how = {**entry.unique, "by": None if by is None else tuple(by)}
             unique = Unique(**how)
-        return cls(entry.name, entry.arguments, defaults, entry.keyed, entry.key, unique)
+        made_of = (entry.keyed, entry.key, unique, entry.digests)
+        return cls(entry.name, entry.arguments, defaults, *made_of)
+
+    @property
+    def named(self) -> list[str]:
+        """The parameters that count."""
+        names = [] if self.key is None else [self.key]
+        if self.unique is not None:
+            names += self.defaults if self.unique.by is None else self.unique.by
+        return names
 
     def value(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """The value of one parameter in this call. Raises TaskSignatureError if there is no such one."""
+        """The value of one parameter in this call, of a secret its digest, since keys are shown. Raises
+        TaskSignatureError if there is no such one."""
         if name not in self.defaults:
             reason = f"it is limited or unique by {name!r}, which is none of its parameters"
             raise TaskSignatureError(task=self.task, reason=reason)
-        return arguments.get(name, self.defaults[name])
+        if name not in arguments and name in self.digests:
+            return self.digests[name]
+        value = arguments.get(name, self.defaults[name])
+        return _digest(value) if value is not None and is_secret(self.schema, name) else value
 
 
 def concurrency_key(
@@ -76,17 +91,22 @@ def concurrency_key(
         )
     if chosen is not None or keyed.key is None:
         return chosen
-    value = keyed.value(keyed.key, arguments)
-    return _text_of(value, secret=is_secret(keyed.schema, keyed.key))
+    return _text_of(keyed.value(keyed.key, arguments))
 
 
 def check_named(task: Task[..., Any]) -> None:
     """Raise TaskSignatureError if its limits, or what makes it unique, name what is no parameter of it."""
     keyed = Keyed.of(task)
-    if keyed.key is not None:
-        keyed.value(keyed.key, {})
-    for name in (keyed.unique.by or ()) if keyed.unique is not None else ():
+    for name in keyed.named:
         keyed.value(name, {})
+
+
+def digests(task: Task[..., Any]) -> dict[str, str]:
+    """Of the defaults that are secret and that its keys are made of, for who has not its code: its schema
+    has only their masks."""
+    keyed = Keyed.of(task)
+    secret = {name for name in keyed.named if is_secret(keyed.schema, name)}
+    return {n: keyed.value(n, {}) for n in sorted(secret) if keyed.defaults[n] is not None}
 
 
 def uniqueness(keyed: Keyed | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,22 +116,21 @@ def uniqueness(keyed: Keyed | None, arguments: Mapping[str, Any]) -> dict[str, A
         return {}
     names = keyed.defaults if unique.by is None else unique.by
     values = {name: keyed.value(name, arguments) for name in names}
-    # Two secrets are not the same job for having the same mask.
-    plain = revealed(values, to_jsonable_python(values, fallback=str))
-    digest = sha256(to_json(plain, fallback=str)).hexdigest()
     how = {"unique_for": unique.expires, "refuse_duplicate": unique.on_duplicate == "error"}
-    return {"unique": digest, **how}
+    return {"unique": _digest(values), **how}
 
 
-def _text_of(value: Any, *, secret: bool) -> str | None:
-    """A value as a key: itself, where it is a short text and no `secret`, since messages show it. None has
-    no key, and is not limited."""
+def _text_of(value: Any) -> str | None:
+    """A value as a key: itself, where it is a short text. None has no key, and is not limited."""
     if value is None:
         return None
-    if secret:
-        plain = revealed(value, to_jsonable_python(value, fallback=str))
-        return sha256(to_json(plain, fallback=str)).hexdigest()
     text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
     if not 1 <= len(text) <= LONGEST_KEY:
         return sha256(text.encode()).hexdigest()
     return text
+
+
+def _digest(value: Any) -> str:
+    """Of a value with its secrets: two of them are not the same for having the same mask."""
+    plain = revealed(value, to_jsonable_python(value, fallback=str))
+    return sha256(to_json(plain, fallback=str)).hexdigest()

@@ -9,14 +9,14 @@ import pytest
 from pydantic import BaseModel, Field, Json, Secret, SecretBytes, SecretStr
 from pydantic_core import from_json, to_json
 
-from warrener import InvalidArguments, Limits, Settings, TaskSignatureError, Warrener
+from warrener import InvalidArguments, Limits, Settings, TaskSignatureError, Unique, Warrener
 from warrener.asking import shown
 from warrener.calls import CallSchema, decode_body
 from warrener.catalogue import Catalogue
 from warrener.dead_letters import Death, bury
 from warrener.declared import CatalogueEntry
 from warrener.editing import Edit, check
-from warrener.keying import Keyed, concurrency_key
+from warrener.keying import Keyed, concurrency_key, uniqueness
 from warrener.masking import HIDDEN, MASK, hidden_body
 from warrener.masks import Masks
 from warrener.messages import Message
@@ -25,6 +25,7 @@ from warrener.records import JobError
 from warrener.selecting import ALL
 from warrener.store import Store
 from warrener.tasks import Options
+from warrener_workers import registry
 
 WORD = "hunter2"
 PIN = "8462"
@@ -184,6 +185,38 @@ def test_a_key_made_of_a_secret_shows_nothing_whoever_sends() -> None:
     assert WORD not in key
     assert concurrency_key(published, Options(), {"user": "ann", "token": WORD}) == key
     assert concurrency_key(published, Options(), {"user": "ann", "token": "other"}) != key
+
+
+LOGIN = Login.model_validate({"user": "ann", "pass-word": PIN})
+
+
+@pytest.mark.parametrize("by", [("token",), ("login", "token"), ("user",), None])
+def test_a_default_that_is_secret_makes_the_same_keys_whoever_sends(
+    by: tuple[str, ...] | None,
+) -> None:
+    app = Warrener(default_queue="q")
+
+    @app.task(name="t", limits=Limits(max_per_key=1, key="token"), unique=Unique(by=by))
+    def limited(
+        user: str = "ann",
+        token: SecretStr = SecretStr(WORD),  # noqa: B008
+        login: Login = LOGIN,
+    ) -> None: ...
+
+    described = registry.describe(app)
+    assert not {WORD, PIN} & set(re.findall(r"\w+", described.decode()))
+    [entry] = registry.parse(described).catalogue
+    declared, published = Keyed.of(app.tasks["t"]), Keyed.published(entry)
+
+    def keys(keyed: Keyed, **arguments: Any) -> tuple[Any, ...]:
+        key = concurrency_key(keyed, Options(), arguments)
+        return key, uniqueness(keyed, arguments)["unique"]
+
+    usual, other = keys(declared), keys(declared, token=SecretStr("other"))
+    assert usual == keys(published) == keys(declared, token=SecretStr(WORD))
+    assert usual == keys(published, token=WORD)
+    assert other == keys(published, token="other")
+    assert (other[0] == usual[0], other[1] == usual[1]) == (False, by == ("user",))
 
 
 async def test_the_masks_are_those_that_workers_published(store: Store) -> None:

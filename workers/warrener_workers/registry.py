@@ -10,7 +10,7 @@ import orjson
 
 from warrener import Settings, Warrener
 from warrener.declared import CatalogueEntry
-from warrener.keying import check_named
+from warrener.keying import check_named, digests
 from warrener.limits import Limits
 from warrener.retry import Backoff
 
@@ -61,9 +61,8 @@ def describe(app: Warrener) -> bytes:
         )
         schemas = {"arguments": task.schema.json_schema, "result": task.schema.result_schema}
         unique = asdict(settings.unique) if settings.unique else None
-        tasks.append(
-            {"spec": asdict(spec), **schemas, "priority": settings.priority, "unique": unique}
-        )
+        keys = {"unique": unique, "digests": digests(task)}
+        tasks.append({"spec": asdict(spec), **schemas, "priority": settings.priority, **keys})
     secrets = {name: getattr(app.settings, name).get_secret_value() for name in SECRETS}
     shown = {**app.settings.model_dump(mode="json"), **secrets}
     return orjson.dumps({"tasks": tasks, "settings": shown})
@@ -89,6 +88,7 @@ def parse(text: bytes) -> Registry:
             keyed,
             spec.limits.key if spec.limits else None,
             task["unique"],
+            task["digests"],
         )
         catalogue.append(entry)
     return Registry(specs, catalogue, Settings(**content["settings"]))
