@@ -72,6 +72,11 @@ class CallSchema:
                 raise TaskSignatureError(task=self.task, reason=reason)
         return chosen
 
+    @cached_property
+    def _positional(self) -> list[str]:
+        keyword_only = inspect.Parameter.KEYWORD_ONLY
+        return [name for name, p in self.parameters.items() if p.kind is not keyword_only]
+
     @property
     def type_name(self) -> str:
         """The task's name as that of a type: ScanDiscover for scan.discover."""
@@ -135,6 +140,8 @@ class CallSchema:
 
     def bind_json(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """The same for values that come out of JSON, where a datetime is text and a set an array."""
+        if not (args or kwargs or self.parameters):
+            return Call({})
         arguments = self._by_name(args, kwargs)
         try:
             text = to_json(arguments)
@@ -146,10 +153,7 @@ class CallSchema:
         return self._checked(lambda: self._arguments.validate_json(text))
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        names = list(self.parameters)
-        positional = [
-            n for n in names if self.parameters[n].kind is not inspect.Parameter.KEYWORD_ONLY
-        ]
+        positional = self._positional
         if len(args) > len(positional):
             reason = f"{len(args)} positional arguments were given, and it takes {len(positional)}"
             raise self._invalid(reason)

@@ -8,7 +8,6 @@ import os
 import re
 import time
 import unicodedata
-import uuid
 
 from .errors import IdempotencyKeyError, JobIdError, TaskNameError
 
@@ -28,10 +27,11 @@ def derived_id(*parts: str) -> str:
 
 
 def _as_uuid(bits: int, version: int) -> str:
-    # Python's own UUID class knows versions up to 5 only, before 3.14.
+    # Python's own UUID class knows versions up to 5 only, before 3.14, and takes twice as long.
     bits = bits & ~(0xF << 76) | version << 76
     bits = bits & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=bits))
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def is_job_id(text: str) -> bool:

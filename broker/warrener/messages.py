@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -112,19 +113,6 @@ class Seal(Protocol):
         """What was found in that queue, or a Malformed if its signature is not valid there."""
 
 
-OWN = (
-    "attempt",
-    "generation",
-    "due",
-    "parks",
-    "waiting_since",
-    "expires",
-    "concurrency_key",
-    "priority",
-    "workflow",
-)
-
-
 def encode(message: Message, message_id: str | None = None) -> spec.Basic.Properties:
     """The AMQP properties of a message. A fresh message_id each time: returned messages are matched
     by it, and two in flight with one id would be confused (aiormq's Channel._on_return_frame)."""
@@ -213,11 +201,13 @@ def _writable(value: Any) -> Any:
 
 
 def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:
-    content_type = (properties.content_type or CONTENT_TYPE).split(";")[0].strip().lower()
-    if content_type == UNREADABLE:
-        return "its properties cannot be read (text that is not UTF-8, or a time after 9999)"
+    content_type = properties.content_type or CONTENT_TYPE
     if content_type != CONTENT_TYPE:
-        return f"content type {content_type!r} instead of {CONTENT_TYPE}"
+        content_type = content_type.split(";")[0].strip().lower()
+        if content_type == UNREADABLE:
+            return "its properties cannot be read (text that is not UTF-8, or a time after 9999)"
+        if content_type != CONTENT_TYPE:
+            return f"content type {content_type!r} instead of {CONTENT_TYPE}"
     if job_id and not is_job_id(job_id):
         return "the job id (correlation_id) has characters or a length that are not allowed"
     if properties.message_type and len(properties.message_type) > 255:
@@ -226,28 +216,53 @@ def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | No
 
 
 def _header_fault(headers: Headers) -> str | None:
-    for name, least in (("attempt", 1), ("generation", 0), ("parks", 0)):
-        value = headers.get(name, least)
-        if type(value) is not int or not least <= value < 2**53:
-            return f"header {name!r} is {value!r} instead of a whole number from {least}"
-    for name in ("due", "waiting_since", "expires"):
-        value = headers.get(name)
-        if value is not None and not (type(value) is int and 0 <= value < FAR_FUTURE_MS):
-            return f"header {name!r} is {value!r} instead of Unix milliseconds"
-    priority = headers.get("priority", 0)
-    if type(priority) is not int or not 0 <= priority <= HIGHEST_PRIORITY:
-        return f"header 'priority' is {priority!r} instead of a number from 0 to {HIGHEST_PRIORITY}"
-    key = headers.get("concurrency_key", "-")
-    if not (isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY):
-        return f"header 'concurrency_key' is no text of 1 to {LONGEST_KEY} characters"
-    part = headers.get("workflow")
-    if part is not None and not (isinstance(part, str) and PART.fullmatch(part)):
-        return f"header 'workflow' is {part!r} instead of ID/NODE/ROUND"
+    # By what is there, and not by all that might be: most messages have two of these.
+    for name, value in headers.items():
+        rule = _RULES.get(name)
+        if rule is not None and not rule[0](value):
+            return f"header {name!r} is {rule[1].format(value)}"
     return None
 
 
 FAR_FUTURE_MS = 253_402_300_800_000
 """The year 10000, after which Python's datetime ends."""
+
+
+def _whole(least: int, beyond: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and least <= value < beyond
+
+
+def _is_time(value: Any) -> bool:
+    return value is None or (type(value) is int and 0 <= value < FAR_FUTURE_MS)
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= LONGEST_KEY
+
+
+def _is_part(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and PART.fullmatch(value) is not None)
+
+
+_A_TIME = (_is_time, "{!r} instead of Unix milliseconds")
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "attempt": (_whole(1, 2**53), "{!r} instead of a whole number from 1"),
+    "generation": (_whole(0, 2**53), "{!r} instead of a whole number from 0"),
+    "parks": (_whole(0, 2**53), "{!r} instead of a whole number from 0"),
+    "due": _A_TIME,
+    "waiting_since": _A_TIME,
+    "expires": _A_TIME,
+    "priority": (
+        _whole(0, HIGHEST_PRIORITY + 1),
+        f"{{!r}} instead of a number from 0 to {HIGHEST_PRIORITY}",
+    ),
+    "concurrency_key": (_is_key, f"no text of 1 to {LONGEST_KEY} characters"),
+    "workflow": (_is_part, "{!r} instead of ID/NODE/ROUND"),
+}
+"""What each of our headers must be, and what is said of one that is not."""
+
+OWN = frozenset(_RULES)
+"""The names of our headers."""
 
 
 def to_ms(seconds: float) -> int:

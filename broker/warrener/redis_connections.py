@@ -11,11 +11,16 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.connection import HiredisRespSerializer
 
 from .settings import Settings
 from .tls import context_of, redis_options
 
 CONNECTIONS = 16
+
+_packer = HiredisRespSerializer()
+"""What redis-py's other connections pack their commands with. Those of asyncio do it in Python, word by
+word: 16 µs for a claim instead of 2.6."""
 
 
 def open_client(settings: Settings) -> redis.asyncio.Redis:
@@ -67,6 +72,10 @@ def cancellable(connection: type[AbstractConnection]) -> type[AbstractConnection
     """
 
     class Cancellable(connection):  # type: ignore[misc, valid-type]
+        def pack_command(self, *args: Any) -> list[bytes]:
+            packed: list[bytes] = _packer.pack(*args)
+            return packed
+
         async def send_packed_command(
             self, command: bytes | str | Iterable[bytes], check_health: bool = True
         ) -> None:

@@ -12,9 +12,8 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -39,8 +38,10 @@ class Kind(IntEnum):
     CANCEL = 9  # down: this run was revoked
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+_KINDS = {int(kind): kind for kind in Kind}
+
+
+class Frame(NamedTuple):
     """One thing said."""
 
     kind: Kind
@@ -89,11 +90,13 @@ class Splitter:
 def _frame(kind: int, header: bytes, body: bytes) -> Frame:
     try:
         facts = orjson.loads(header)
-        if not isinstance(facts, dict):
-            raise BrokenFrame("the header is no object")
-        return Frame(Kind(kind), facts, body)
     except ValueError as error:
         raise BrokenFrame(str(error)) from error
+    if not isinstance(facts, dict):
+        raise BrokenFrame("the header is no object")
+    if kind not in _KINDS:
+        raise BrokenFrame(f"{kind} is no kind of frame")
+    return Frame(_KINDS[kind], facts, body)
 
 
 class FrameLink(asyncio.Protocol):
