@@ -29,6 +29,7 @@ from .messages import Message, Seal, encode
 from .outgoing import Outgoing, check
 from .priorities import check_broker, may_climb, version_of
 from .settings import Settings
+from .telling import Teller
 
 IN_FLIGHT = 1000
 """How many messages of one call wait for their confirms at a time: enough for the broker's full speed,
@@ -57,6 +58,7 @@ class Publisher:
         self._link = Link(settings, name, self._declare)
         self._asking = asyncio.Lock()
         self._questions = Link(settings, f"{name} (questions)", _nothing)
+        self._teller = Teller(settings, name)
 
     async def _declare(self, channel: Channel) -> None:
         version = version_of(channel.connection.server_properties)
@@ -218,14 +220,14 @@ class Publisher:
                     await channel.close()
 
     async def tell_workers(self, what: bytes) -> None:
-        """Send this control message to all workers that listen; that nobody hears it is no error. Raises
-        BrokerUnavailable, BrokerRefusedLogin."""
-        async with self._question() as channel:
-            await channel.basic_publish(what, exchange=self._names.control, mandatory=False)
+        """Send this control message to all workers that listen: see Teller.tell()."""
+        await self._link.channel()  # what we know of is declared first
+        await self._teller.tell(what)
 
     async def is_blocked(self) -> bool:
-        """True while an alarm of RabbitMQ holds publishes up, as far as this process has heard."""
-        return await self._link.is_blocked()
+        """True while an alarm of RabbitMQ holds publishes up: see Teller.is_blocked()."""
+        await self._link.channel()
+        return await self._teller.is_blocked()
 
     async def ready(self) -> None:
         """Return if the broker answers. Raises BrokerUnavailable or BrokerRefusedLogin."""
@@ -257,6 +259,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._teller.close()
         await self._questions.close()
         await self._link.close()
 

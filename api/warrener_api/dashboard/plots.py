@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ sys.meta_path[:] = [it for it in sys.meta_path if type(it).__module__ != pygal._
 
 WIDTH, HEIGHT = 420, 260
 _MOST_QUEUES = 6
+_LONG = 15
+"""Characters of a title, of which three do not fit beside each other."""
 
 
 class Name(StrEnum):
@@ -33,7 +36,11 @@ class Name(StrEnum):
 def draw(name: Name, minutes: Sequence[Counts], until: float) -> bytes:
     """One plot as SVG. `minutes`: the oldest first, up to that of `until`."""
     series = _SERIES[name](minutes)
-    chart = _KINDS[name](_config(len(series)))
+    chart = _KINDS[name](_config([title for title, _ in series]))
+    if any(value is not None for _, values in series for value in values):
+        chart.y_labels = _ticks(_highest(name, series), whole=name is not Name.TIMES)
+    else:
+        chart.show_y_labels = chart.show_y_guides = False
     labels = [_clock(until - MINUTE * back) for back in range(len(minutes) - 1, -1, -1)]
     chart.x_labels = labels
     chart.x_labels_major = labels[14::15]
@@ -41,6 +48,22 @@ def draw(name: Name, minutes: Sequence[Counts], until: float) -> bytes:
         chart.add(title, values)
     picture: bytes = chart.render()
     return picture
+
+
+def _highest(name: Name, series: Sequence[tuple[str, list[Any]]]) -> float:
+    """Where the picture's top is; the runs of a minute stand on each other."""
+    rows = [[value or 0 for value in values] for _, values in series]
+    if name is Name.RUNS:
+        rows = [[sum(minute) for minute in zip(*rows, strict=True)]]
+    return max((value for row in rows for value in row), default=0)
+
+
+def _ticks(top: float, *, whole: bool) -> list[float]:
+    """Four steps or so from 0 to the top or just above it, of 1, 2 or 5 times a power of ten."""
+    least = max(top / 4, 1 if whole else 0.001)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = power * next(n for n in (1, 2, 5, 10) if n * power >= least * 0.999)
+    return [round(step * n, 6) for n in range(max(2, math.ceil(top / step) + 1))]
 
 
 def _clock(seconds: float) -> str:
@@ -93,21 +116,25 @@ _STYLE = Style(
 )
 
 
-def _config(series: int) -> Config:
+def _config(titles: Sequence[str]) -> Config:
+    columns = min(len(titles), 2 if any(len(title) > _LONG for title in titles) else 3) or 1
+    lines = math.ceil(len(titles) / columns)
     return Config(
         width=WIDTH,
         height=HEIGHT,
         style=_STYLE,
         js=[],
         legend_at_bottom=True,
-        legend_at_bottom_columns=max(1, min(3, series)),
+        legend_at_bottom_columns=columns,
+        truncate_legend=24,
+        # The drawing gives way to the legend's further lines, not they to the picture's edge.
+        margin_bottom=8 + 18 * max(0, lines - 1),
+        margin_right=20,
         show_minor_x_labels=False,
         truncate_label=-1,
         show_dots=False,
         show_y_guides=True,
-        y_labels_major_count=4,
-        show_minor_y_labels=False,
-        min_scale=2,
+        value_formatter="{:g}".format,
         margin=8,
         spacing=6,
         no_data_text="nothing yet",

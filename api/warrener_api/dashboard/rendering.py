@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from warrener import Warrener
 
@@ -52,10 +53,15 @@ def span(seconds: float | None) -> str:
     return f"{seconds // _DAY:.0f} d {seconds % _DAY // _HOUR:.0f} h"
 
 
+def dotted(name: str) -> Markup:
+    """A name that is broken over lines at its dots, if it has to be."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
 TEMPLATES = Environment(
     loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-TEMPLATES.filters.update(moment=moment, span=span)
+TEMPLATES.filters.update(moment=moment, span=span, dotted=dotted)
 
 
 def root_of(request: Request) -> str:

@@ -9,6 +9,7 @@ from warrener import Warrener
 from warrener.presence import PresenceBoard
 
 from ..clients import client_of
+from .forms import form_of
 from .rendering import HEADERS, page_class, render
 
 
@@ -23,9 +24,11 @@ def routes(app: Warrener) -> APIRouter:
         found, lost = await board.living(), await board.lost(client.clock())
         return render(request, "workers.html", workers=found, lost=lost, now=client.clock())
 
-    @router.post("/desk/workers/{name}/shutdown", name="shutdown_from_page")
-    async def shutdown(name: str) -> Response:
+    # The name is a field and no part of the path, since a browser takes away a part such as "..".
+    @router.post("/desk/workers/shutdown", name="shutdown_from_page")
+    async def shutdown(request: Request) -> Response:
+        name = (await form_of(request)).get("name", "")
         await PresenceBoard(app.settings, client_of(app).store).ask_to_stop(name)
-        return RedirectResponse("../../workers", 303, HEADERS)
+        return RedirectResponse("../workers", 303, HEADERS)
 
     return router

@@ -53,7 +53,7 @@ def routes(app: Warrener) -> APIRouter:
         return [_view(worker) for worker in workers]
 
     @router.post(
-        "/{name}/shutdown",
+        "/{name:path}/shutdown",  # a name may have a slash, sent as %2F
         name="shut_worker_down",
         status_code=202,
         responses=problems_with(404, 422, 503),

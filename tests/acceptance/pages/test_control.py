@@ -69,22 +69,23 @@ def _start(place: Place, name: str) -> subprocess.Popen[bytes]:
 def test_a_worker_is_shut_down_and_one_that_is_killed_is_missed(
     page: Page, api: str, place: Place
 ) -> None:
-    one, other = _start(place, "heavy-1"), _start(place, "heavy-2")
+    odd = 'heavy/1 "?#%2f é'
+    one, other = _start(place, odd), _start(place, "heavy-2")
     try:
         page.goto(f"{api}/desk/workers")
-        for name in ("heavy-1", "heavy-2"):
+        for name in (odd, "heavy-2"):
             row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
             expect(row).to_contain_text(re.compile(r"\d+ MB"), timeout=60_000)
         check_looks(page, "workers-controlled")
-        page.get_by_role("button", name="Shut heavy-1 down").click()
+        page.get_by_role("button", name=f"Shut {odd} down").click()
         assert one.wait(60) == 0
-        expect(page.get_by_role("rowheader", name="heavy-1")).to_have_count(0, timeout=20_000)
+        expect(page.get_by_role("rowheader", name=odd)).to_have_count(0, timeout=20_000)
         other.send_signal(signal.SIGKILL)
         other.wait()
         page.goto(api)
         notice = page.locator(".notices li").filter(has_text="worker heavy-2 was lost")
         expect(notice).to_have_count(1, timeout=20_000)
-        expect(page.locator(".notices li").filter(has_text="heavy-1")).to_have_count(0)
+        expect(page.locator(".notices li").filter(has_text=odd)).to_have_count(0)
         page.goto(f"{api}/desk/workers")
         expect(page.locator("#lost")).to_contain_text("heavy-2")
     finally:
