@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import orjson
+import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
@@ -155,20 +156,37 @@ def _named(yard: Yard, name: str) -> int:
     return sum(span["name"] == name for span in _spans(yard))
 
 
-async def _families(*ports: int) -> set[str]:
+_ENDS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
+
+async def _series(*ports: int) -> set[str]:
+    """The names of the series there are, or will be once something is counted."""
     async with httpx.AsyncClient(timeout=PATIENCE) as http:
         texts = [(await http.get(f"http://127.0.0.1:{port}/metrics")).text for port in ports]
-    return {one.name for text in texts for one in text_string_to_metric_families(text)}
+    families = [one for text in texts for one in text_string_to_metric_families(text)]
+    return {one.name + end for one in families for end in _ENDS.get(one.type, ())}
 
 
 def _asked_for() -> set[str]:
-    """The metrics that the example dashboard and the alert rules speak of."""
+    """The series that the example dashboard and the alert rules speak of, in expressions that can be
+    parsed."""
     board = orjson.loads((DEPLOY / "grafana" / "warrener.json").read_bytes())
     rules = YAML(typ="safe").load((DEPLOY / "prometheus" / "alerts.yml").read_text())
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    asked = [one.replace("$__rate_interval", "5m").replace("$__range", "1h") for one in asked]
     asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
-    names = {name for one in asked for name in re.findall(r"warrener_\w+", one)}
-    return {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in names}
+    for variable in board["templating"]["list"]:
+        asked += re.findall(r"label_values\(([^,]+),", str(variable.get("query", "")))
+    names: set[str] = set()
+
+    def note(expression: promql_parser.Expr) -> bool:
+        if isinstance(expression, promql_parser.VectorSelector) and expression.name:
+            names.add(expression.name)
+        return True
+
+    for one in asked:
+        assert promql_parser.walk(promql_parser.parse(one), note), one
+    return names
 
 
 async def test_the_api_tells_how_queues_and_workers_stand(yard: Yard) -> None:
@@ -176,7 +194,7 @@ async def test_the_api_tells_how_queues_and_workers_stand(yard: Yard) -> None:
     api = yard.running("api", "--app", "tests.integration.yard:app", "--port", str(port))
     async with yard.worker("--name", "one", "--metrics-port", str(other)), api as serving:
         await serving.says("the API answers")
-        assert _asked_for() <= await _families(port, other)
+        assert _asked_for() <= await _series(port, other)
         held = [await tasks.wait.options(countdown=600).send("later", "gate") for _ in range(2)]
         await _metrics(port)
         body = {"task": f"{T}.run", "kwargs": {"name": "sent"}}
