@@ -22,7 +22,7 @@ from warrener.messages import Message, decode
 from warrener.topology import RUNGS, Names
 
 from . import ledger
-from .crowd import Crowd
+from .crowd import Crowd, sent_by
 from .entry import FLAWS
 from .faults import Faults
 from .moments import Moments
@@ -69,7 +69,7 @@ class Run:
         self._stage = stage
         self._wanted = wanted
         self._start = time.monotonic()
-        self._crowd = Crowd(wanted.seed, stage.api_url, wanted.rate)
+        self._crowd = Crowd(wanted.seed, stage.api_url, wanted.rate, stage.highest_priority)
         self._faults = Faults(
             stage, wanted.seed, self._say, lambda: stage.loop.call(self._crowd.revoke)
         )
@@ -178,13 +178,15 @@ class Run:
         for first in range(0, len(ids), 500):
             some = ids[first : first + 500]
             found |= zip(some, await self._client.store.statuses(some), strict=True)
+        self._crowd.accepted |= sent_by(found.values())
         return found
 
     async def _gather(self) -> Evidence:
         executions = ledger.read(
             (self._stage.folder / "ledger").read_text().splitlines(), self._stage.lives.deaths
         )
-        records = await self._records()
+        await self._records()
+        records = await self._records()  # those that jobs have sent as well
         flows = await self._flows(records)
         known = {execution.job_id for execution in executions}
         known |= {part.job_id for flow in flows for part in flow.parts if part.job_id}

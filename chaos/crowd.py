@@ -6,12 +6,14 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import httpx
 
-from warrener import Warrener, WarrenerError
+from warrener import JobStatus, State, Warrener, WarrenerError
+
+from .throttles import RUSH
 
 # Task, weight, and its arguments, drawn anew for each job.
 Draw = Callable[[random.Random], dict[str, Any]]
@@ -27,19 +29,36 @@ MIX: list[tuple[str, int, Draw]] = [
     ("overrun", 1, lambda chance: {}),
     ("fan_out", 3, lambda chance: {"n": chance.randrange(1, 5)}),
     ("share", 5, lambda chance: {"customer": "c", "seconds": round(chance.uniform(0, 0.3), 2)}),
+    ("narrow", 4, lambda chance: {"seconds": round(chance.uniform(0, 0.3), 2)}),
+    ("rush", 0, lambda chance: {"n": RUSH}),
     (
         "weave",
         3,
         lambda chance: {"n": chance.randrange(1, 6), "repaired_in": chance.choice(REPAIRED)},
     ),
 ]
+LATER = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.REQUEST_TIMEOUT)
+"""Answers after which the same is sent again."""
+SENDERS = ("chaos.tasks.fan_out", "chaos.tasks.rush")
+RUSH_EACH = 1000
+"""Submissions from one rush to the next."""
+
+
+def sent_by(records: Iterable[JobStatus | None]) -> set[str]:
+    """The jobs that jobs have submitted: their sends returned."""
+    return {
+        job_id
+        for record in records
+        if record is not None and record.task in SENDERS and record.state is State.SUCCESS
+        for job_id in record.result or ()
+    }
 
 
 class Crowd:
     """Submits until told to stop. `accepted` are the ids of jobs that got a 202, or whose send()
     returned."""
 
-    def __init__(self, seed: int, api_url: str, rate: float) -> None:
+    def __init__(self, seed: int, api_url: str, rate: float, highest: int = 0) -> None:
         self.accepted: set[str] = set()
         self.tried: set[str] = set()
         """Workflows that were submitted, whatever was answered."""
@@ -56,6 +75,7 @@ class Crowd:
         self._chance = random.Random(seed)
         self._api_url = api_url
         self._rate = rate
+        self._highest = highest
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -69,17 +89,16 @@ class Crowd:
             number = 0
             while not self._stop.is_set():
                 number += 1
-                name, arguments, countdown = self._draw(number)
+                name, arguments, options = self._draw(number)
                 by_http = self._chance.random() < 0.5
                 if by_http or number <= len(MIX):
-                    one = self._by_http(http, f"key-{number}", name, arguments, countdown)
-                    work = self._counted(one, countdown)
+                    one = self._by_http(http, f"key-{number}", name, arguments, options)
+                    work = self._counted(one, options)
                 elif name.endswith("weave"):
                     work = self._weave(f"flow-{number}", **arguments)
                 else:
-                    work = self._counted(
-                        self._by_python(app, name, arguments, countdown), countdown
-                    )
+                    one = self._by_python(app, name, arguments, options)
+                    work = self._counted(one, options)
                 task = asyncio.create_task(work)
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
@@ -106,28 +125,35 @@ class Crowd:
             self.revoked[job_id] = time.time()
         self.asked += answer.status_code == httpx.codes.ACCEPTED
 
-    def _draw(self, number: int) -> tuple[str, dict[str, Any], float]:
+    def _draw(self, number: int) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """A task, its arguments, and options of this job."""
         [(name, _, draw)] = self._chance.choices(MIX, [weight for _, weight, _ in MIX])
         if number <= len(MIX):
             # One of each at least, however few jobs a slow machine takes.
             name, _, draw = MIX[number - 1]
-        countdown = round(self._chance.uniform(0.1, 5), 1) if self._chance.random() < 0.1 else 0.0
-        return f"chaos.tasks.{name}", draw(self._chance), countdown
+        elif number % RUSH_EACH == 0:
+            name, draw = "rush", lambda chance: {"n": RUSH}
+        options: dict[str, Any] = {}
+        if self._chance.random() < 0.1:
+            options["countdown"] = round(self._chance.uniform(0.1, 5), 1)
+        if self._chance.random() < 0.4 and self._highest:
+            options["priority"] = self._chance.randint(0, self._highest)
+        return f"chaos.tasks.{name}", draw(self._chance), options
 
-    async def _counted(self, submission: Awaitable[str | None], countdown: float) -> None:
+    async def _counted(self, submission: Awaitable[str | None], options: dict[str, Any]) -> None:
         job_id = await submission
         if job_id is None:
             self.refused += 1
         else:
             self.accepted.add(job_id)
-            (self._delayed if countdown else self._recent).append(job_id)
+            (self._delayed if "countdown" in options else self._recent).append(job_id)
 
     async def _by_python(
-        self, app: Warrener, name: str, arguments: dict[str, Any], countdown: float
+        self, app: Warrener, name: str, arguments: dict[str, Any], options: dict[str, Any]
     ) -> str | None:
         try:
             task = app.tasks[name]
-            handle = await task.options(countdown=countdown or None).send(**arguments)
+            handle = await task.options(**options).send(**arguments)
         except WarrenerError:
             return None
         return handle.id
@@ -153,12 +179,10 @@ class Crowd:
         key: str,
         name: str,
         arguments: dict[str, Any],
-        countdown: float,
+        options: dict[str, Any],
     ) -> str | None:
         """As a careful client: the same key again until there is an answer, five times at most."""
-        body: dict[str, Any] = {"task": name, "kwargs": arguments}
-        if countdown:
-            body["countdown"] = countdown
+        body: dict[str, Any] = {"task": name, "kwargs": arguments, **options}
         for _ in range(5):
             try:
                 answer = await http.post("/jobs", json=body, headers={"Idempotency-Key": key})
@@ -168,7 +192,7 @@ class Crowd:
             if answer.status_code == httpx.codes.ACCEPTED:
                 job_id: str = answer.json()["id"]
                 return job_id
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            if answer.status_code not in LATER:
                 raise AssertionError(f"POST /jobs answered {answer.status_code}: {answer.text}")
             await asyncio.sleep(0.5)
         return None

@@ -22,6 +22,7 @@ import psutil
 
 from tests.brokers.cluster import private_cluster
 from tests.brokers.installed import rabbit_of
+from tests.brokers.trees import SUITES
 from warrener_workers.nodes import (
     RabbitNode,
     RedisNode,
@@ -130,6 +131,7 @@ class Stage:
     """The workers, the beats, the API, and the submitters' own connections, which have no process."""
     api_url: str
     lives: Lives
+    highest_priority: int
 
     @property
     def workers(self) -> list[Member]:
@@ -171,7 +173,9 @@ def standing(folder: Path, flaw: str, which: str) -> Iterator[Stage]:
         loop.run(lives.start(folder / "lives"))
         stack.callback(lambda: loop.run(lives.close()))
         [port] = free_ports(1)
-        stage = Stage(loop, rabbits, redis, folder, [], f"http://127.0.0.1:{port}", lives)
+        # Quorum queues have priorities from 4.0 on.
+        highest = 9 if which in SUITES else 0
+        stage = Stage(loop, rabbits, redis, folder, [], f"http://127.0.0.1:{port}", lives, highest)
         for number in range(WORKERS):
             queues = QUEUES if number % 2 else QUEUES[: 1 + number]
             options = ["--app", APP, "--name", f"worker-{number}", "-c", "4", "--processes", "1"]
@@ -236,6 +240,7 @@ def _enter(stage: Stage, name: str, command: list[str], flaw: str) -> None:
         "WARRENER_AMQP_URL": ",".join(urls),
         "WARRENER_REDIS_URL": f"redis://127.0.0.1:{ports[-1]}/0",
         "WARRENER_BEAT": str(BEAT),
+        "WARRENER_MAX_PRIORITY": str(stage.highest_priority),
         "WARRENER_HEARTBEAT": "2",
         "WARRENER_GRACE": "5",
         "WARRENER_CONNECT_TIMEOUT": "2",

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from warrener import Chain, Job, Limits, Retry, Warrener, chain, chord, every, group
+from warrener import Chain, Job, Limits, Retry, Task, Warrener, chain, chord, every, group
 
 from . import ledger
-from .verdict import AT_ONCE
+from .throttles import A_KEY, A_SECOND, IN_FLIGHT
 
 ME = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
 """This process, by a name that is never used again."""
@@ -122,12 +122,27 @@ def overrun(job: Job[None]) -> None:
         time.sleep(30)
 
 
-@app.task(queue="slow", retry=QUICKLY, limits=Limits(key="customer", max_per_key=AT_ONCE))
+@app.task(queue="slow", retry=QUICKLY, limits=Limits(key="customer", max_per_key=A_KEY))
 async def share(job: Job[None], customer: str, seconds: float) -> float:
-    """Never more than AT_ONCE of a customer at once."""
+    """Never more than so many of a customer at once."""
     with noted(job):
         await asyncio.sleep(seconds)
         return seconds
+
+
+@app.task(queue="heavy", retry=QUICKLY, limits=Limits(max_in_flight=IN_FLIGHT))
+async def narrow(job: Job[None], seconds: float) -> float:
+    """Never more than so many of it at once."""
+    with noted(job):
+        await asyncio.sleep(seconds)
+        return seconds
+
+
+@app.task(retry=QUICKLY, limits=Limits(rate=f"{A_SECOND}/s"))
+async def metered(job: Job[None], n: int) -> int:
+    """Never more than so many starts in a second."""
+    with noted(job):
+        return n
 
 
 @app.task(queue="heavy", retry=QUICKLY)
@@ -180,8 +195,20 @@ async def weave(job: Job[None], n: int, repaired_in: int) -> int:
 async def fan_out(job: Job[None], n: int) -> list[str]:
     """Submits others, under ids that a second run repeats."""
     with noted(job):
-        sends = [succeed.options(id=f"{job.id}.{i}").send(i) for i in range(n)]
-        return [handle.id for handle in await asyncio.gather(*sends)]
+        return await send_each(succeed, job, n)
+
+
+@app.task(queue="slow", retry=QUICKLY)
+async def rush(job: Job[None], n: int) -> list[str]:
+    """Submits more of what is metered than may start at once."""
+    with noted(job):
+        return await send_each(metered, job, n)
+
+
+async def send_each(task: Task[[int], int], job: Job[None], n: int) -> list[str]:
+    """The ids of so many jobs, which follow from this one's."""
+    sends = [task.options(id=f"{job.id}.{i}").send(i) for i in range(n)]
+    return [handle.id for handle in await asyncio.gather(*sends)]
 
 
 @app.task(retry=QUICKLY)

@@ -9,13 +9,8 @@ from dataclasses import dataclass, field
 from warrener import JobStatus, State
 
 from .ledger import Execution
+from .throttles import SEEN_LATE, beyond_limits
 from .weaving import Flow, judge_flows, strangers
-
-SHARED, AT_ONCE = "chaos.tasks.share", 2
-"""The task whose jobs share a concurrency key, and how many of them may run at once."""
-SEEN_LATE = 0.25
-"""Seconds by which the end of a process may be seen late: a run that took its place within them did not
-overlap with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +79,7 @@ def judge(evidence: Evidence) -> Verdict:
     lost, other = judge_flows(evidence.flows, evidence.records, runs, frozenset(dead))
     verdict.lost += lost
     verdict.other += [*other, *strangers(evidence.tried, evidence.records)]
-    verdict.other += _too_many(
-        run
-        for run in evidence.executions
-        if (record := evidence.records.get(run.job_id)) and record.task == SHARED
-    )
+    verdict.other += beyond_limits(evidence.executions, evidence.records)
     verdict.other += _unreadable(evidence.letters)
     verdict.other += [f"{count} message(s) left in {q}" for q, count in evidence.depths.items()]
     return verdict
@@ -130,18 +121,6 @@ def _overlaps(job_id: str, executions: Iterable[Execution]) -> list[str]:
                     f"ended in {other.who}"
                 )
         earlier.append(execution)
-    return found
-
-
-def _too_many(executions: Iterable[Execution]) -> list[str]:
-    """Where more than AT_ONCE of these ran at once."""
-    found = []
-    ends: list[float] = []
-    for execution in sorted(executions, key=lambda e: e.began):
-        ends = [end for end in ends if end > execution.began]
-        ends.append(execution.ended - (SEEN_LATE if execution.died else 0.0))
-        if len(ends) > AT_ONCE:
-            found.append(f"{execution.job_id}: began beside {len(ends) - 1} others of its key")
     return found
 
 

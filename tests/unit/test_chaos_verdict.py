@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from chaos import ledger
+from chaos.crowd import sent_by
 from chaos.ledger import Execution
 from chaos.pulses import TASK, Ticks
-from chaos.verdict import SEEN_LATE, SHARED, Evidence, Letter, Verdict, judge
+from chaos.throttles import A_SECOND, HELD_UP, IN_FLIGHT, METERED, NARROW, SEEN_LATE, SHARED, WINDOW
+from chaos.verdict import Evidence, Letter, Verdict, judge
 from chaos.weaving import Flow
 from warrener import JobStatus, State
 
@@ -187,10 +189,41 @@ def test_of_one_key_no_more_than_two_run_at_once() -> None:
     usual: dict[str, Any] = {"accepted": frozenset("abc"), "records": records}
     assert verdict(**usual, executions=runs).ok
     early = [*runs[:2], replace(runs[2], began=9.9)]
-    assert verdict(**usual, executions=early).other == ["c: began beside 2 others of its key"]
+    assert verdict(**usual, executions=early).other == ["c: began beside 2 others of its limit"]
     # One that was cut off by the end of its process, which is seen late.
     cut = [replace(runs[0], died=True), *early[1:]]
     assert verdict(**usual, executions=cut).ok
+
+
+def test_of_a_limited_task_no_more_than_three_run_at_once() -> None:
+    records = {name: replace(record(State.SUCCESS, name), task=NARROW) for name in "abcd"}
+    runs = [run(job_id=name) for name in "abcd"]
+    usual: dict[str, Any] = {"accepted": frozenset("abcd"), "records": records}
+    assert verdict(**usual, executions=runs[:IN_FLIGHT]).ok
+    assert verdict(**usual, executions=runs).other == ["d: began beside 3 others of its limit"]
+
+
+def test_of_a_metered_task_so_many_start_within_a_window() -> None:
+    most = round(WINDOW * A_SECOND) + 1 + HELD_UP
+    jobs = [f"m{n}" for n in range(most + 1)]
+    records = {name: replace(record(State.SUCCESS, name), task=METERED) for name in jobs}
+    usual: dict[str, Any] = {"accepted": frozenset(jobs), "records": records}
+
+    def starts(seconds: float) -> list[Execution]:
+        each = seconds / most
+        return [run(job_id=name, began=n * each, ended=n * each) for n, name in enumerate(jobs)]
+
+    assert verdict(**usual, executions=starts(WINDOW + 0.1)).ok
+    [line] = verdict(**usual, executions=starts(WINDOW - 0.1)).other
+    assert line == f"{jobs[-1]}: start {most + 1} of its task within 4.9 s"
+
+
+def test_what_jobs_have_sent_counts_as_accepted() -> None:
+    def rush(state: State, result: Any) -> JobStatus:
+        return replace(record(state), task="chaos.tasks.rush", result=result)
+
+    assert sent_by([rush(State.SUCCESS, ["x", "y"]), rush(State.REVOKED, None), None]) == {"x", "y"}
+    assert sent_by([replace(record(State.SUCCESS), task="chaos.tasks.burn", result=7)]) == set()
 
 
 def test_a_workflow_that_is_lost_is_said() -> None:
