@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from warrener.settings import Settings
+
+from .forked import Started, fork
 
 PATIENCE = 60.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -25,7 +27,7 @@ PATIENCE = 60.0
 class Running:
     """A process whose log lines can be waited for."""
 
-    process: Process
+    process: Started
     lines: list[str] = field(default_factory=list)
     _seen: asyncio.Condition = field(default_factory=asyncio.Condition)
     _reading: asyncio.Task[None] | None = None
@@ -83,18 +85,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """`warrener …` as a process of its own, killed at the end if it still runs. It leads a process
     group, as one does that was started from a terminal. `before` comes before its command line."""
-    process = await asyncio.create_subprocess_exec(
-        *before,
-        sys.executable,
-        "-m",
-        "warrener_workers.cli",
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "COLUMNS": "200", **environment},
-        process_group=0,
-    )
+    process = await _started(before, arguments, {**os.environ, "COLUMNS": "200", **environment})
     it = Running(process)
     it.read()
     try:
@@ -106,6 +97,21 @@ async def running(
         except TimeoutError:
             it.kill()
             await it.ended()
+
+
+async def _started(
+    before: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str]
+) -> Started:
+    if not before and environment.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+        return await fork(arguments, environment)
+    return await asyncio.create_subprocess_exec(
+        *(*before, sys.executable, "-m", "warrener_workers.cli", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment,
+        process_group=0,
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import PATIENCE
 from warrener import every
 from warrener.schedules import Definition, ScheduleBook
 
@@ -55,9 +56,12 @@ async def test_a_beat_submits_what_was_made_and_says_that_it_leads(
     await _made(http, "often", cron=None, every=1)
     log = tmp_path / "beat.log"
     with place.background(log, lambda: "the tick of" in log.read_text(), "beat", "--app", APP):
+        # Beat says so when the tick is submitted, and then records it.
+        async with asyncio.timeout(PATIENCE):
+            while not (often := (await http.get("/schedules/often")).json())["job_id"]:
+                pass
         listed = (await http.get("/schedules")).json()
         assert listed["leader"]
-        [often] = [one for one in listed["schedules"] if one["name"] == "often"]
         job = await http.get(f"/jobs/{often['job_id']}", params={"wait": 20})
         assert job.json()["state"] == "SUCCESS"
         shown = await asyncio.to_thread(place.run, "schedules", "list", "--app", APP, "--json")

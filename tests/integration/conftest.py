@@ -183,9 +183,19 @@ class Yard:
         async with await aio_pika.connect(self.amqp_url) as connection:
             channel = await connection.channel()
             source = await channel.get_queue(queue)
-            while (message := await source.get(fail=False, timeout=5)) is not None:
+            while (message := await source.get(fail=False, timeout=PATIENCE)) is not None:
                 found.append(message)
         return found
+
+    async def ready(self, count: int, queue: str = QUEUE) -> None:
+        """Wait until so many messages are ready in a queue. What a connection held is given back after its
+        end, by and by: a worker may be gone before."""
+
+        async def so_many() -> bool:
+            found = await self.client.publisher.depth(queue)
+            return found is not None and found.message_count == count
+
+        await until_true(so_many, f"{count} message(s) ready in {queue}")
 
 
 class _Bytes(str):

@@ -14,7 +14,7 @@ from warrener.records import JobError
 from warrener.transitions import Failing, Runner
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, worker_stops
+from .conftest import QUEUE, Yard, until_true, worker_stops
 
 GONE = Runner("a worker that is gone", "gone")
 
@@ -126,6 +126,11 @@ async def test_a_failure_that_was_recorded_but_not_dead_lettered_gets_its_letter
     async with yard.worker() as worker:
         [letter] = await yard.letters(1)
         assert (letter.error, letter.died, letter.attempts) == (error, died, [{"attempt": 1}])
+
+        async def paid() -> bool:
+            return not await _owes(yard, "debt")
+
+        await until_true(paid, "the debt is cleared")
         # And again: paid once, it is not paid twice.
         await _publish(yard, message)
         await worker.says("job debt acknowledged without running")

@@ -26,7 +26,7 @@ async def test_a_killed_worker_takes_its_children_with_it_and_its_jobs_run_elsew
     async with yard.worker() as other:
         [status, paid] = await yard.ended(job, payment)
         assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 1)
-        assert "is taken over from a lost worker" in other.log
+        await other.says("is taken over from a lost worker")
         assert yard.events("a") == ["start a", "start a", "end a"]
         # With max_losses=0, not even then.
         assert paid.error is not None

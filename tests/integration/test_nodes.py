@@ -14,6 +14,7 @@ import psutil
 import pytest
 import redis
 
+from tests.support import PATIENCE
 from warrener_workers.nodes import (
     DirectoryInUse,
     InstalledRabbit,
@@ -112,7 +113,7 @@ def test_nothing_survives_a_killed_parent(tmp_path: Path) -> None:
         assert {"beam.smp", "epmd", "erl_child_setup"} <= names
         assert names & {"redis-server", "valkey-server"}
         parent.send_signal(signal.SIGKILL)
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while (left := [process for process in family if _lives(process)]) and time.monotonic() < end:
         psutil.wait_procs(left, timeout=0.1)
     assert left == []

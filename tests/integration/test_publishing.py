@@ -28,7 +28,7 @@ from warrener.publishing import Publisher
 from warrener.topology import declare, shared, stage
 
 from . import yard as tasks
-from .conftest import Yard, proxied, until
+from .conftest import Yard, proxied, until, until_true
 
 
 async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(yard: Yard) -> None:
@@ -122,7 +122,15 @@ async def test_after_a_refusal_another_channel_is_used_and_the_old_ones_are_clos
                 await _send_until_refused()
         assert len(set(retired)) == len(retired)
         await channel.queue_purge("yard")
-        await tasks.run.send("there is room again")
+
+        async def accepted() -> bool:
+            with contextlib.suppress(PublishRefused):
+                await tasks.run.send("there is room again")
+                return True
+            return False
+
+        # A full queue tells its publishers by and by that it is not.
+        await until_true(accepted, "a job that is accepted")
 
 
 async def _send_until_refused() -> None:

@@ -14,7 +14,7 @@ from warrener.presence import PresenceBoard
 from warrener_workers.nodes import InstalledRabbit, private_rabbitmq, private_redis
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, until
+from .conftest import QUEUE, Yard, until, until_true
 
 
 def _connections(yard: Yard) -> list[str]:
@@ -162,8 +162,12 @@ async def test_a_redis_that_refuses_to_write_is_waited_for(
                 await redis.config_set(name, "0")
             for status in await yard.ended(job, meanwhile):
                 assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
-            [presence] = await PresenceBoard(yard.app.settings, yard.client.store).living()
-            assert presence.name
+            board = PresenceBoard(yard.app.settings, yard.client.store)
+
+            async def lives() -> bool:
+                return len(await board.living()) == 1
+
+            await until_true(lives, "its presence, renewed on its next beat")
             worker.kill(signal.SIGTERM)
             assert await worker.ended() == 0
         await yard.app.close()
@@ -216,5 +220,5 @@ async def test_a_worker_can_be_stopped_while_redis_is_away(
             await worker.says("held for now")
             worker.kill(signal.SIGTERM)
             assert await worker.ended() == 0
+        await yard.ready(2)
         await yard.app.close()
-        assert len(await yard.waiting(QUEUE)) == 2

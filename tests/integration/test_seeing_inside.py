@@ -52,10 +52,14 @@ async def test_a_worker_counts_what_it_does(yard: Yard) -> None:
         held = await tasks.wait.send("held", "gate")
         await yard.noted("start held")
 
-        async def settled() -> bool:
-            return (await _metrics(port))[("warrener_settle_seconds_count",)] >= 6
+        letters = ("warrener_dead_letters_total", QUEUE)
 
-        await until_true(settled, "six settled runs")
+        async def settled() -> bool:
+            seen = await _metrics(port)
+            buried = {(*letters, "error"), (*letters, "malformed")} <= seen.keys()
+            return buried and seen[("warrener_settle_seconds_count",)] >= 6
+
+        await until_true(settled, "six settled runs, and two dead letters")
         seen = await _metrics(port)
         assert seen["warrener_jobs_total", "succeeded", QUEUE, f"{T}.run"] == 3
         assert seen["warrener_jobs_total", "retried", QUEUE, f"{T}.fails"] == 1

@@ -143,7 +143,7 @@ async def test_a_letter_is_no_job_and_a_forged_one_is_not_replayed(signing: Yard
         made_up = {"dead_id": "x~0", "dead_queue": QUEUE, "attempt": 1, "generation": 0}
         forged = {**letter, "correlation_id": "x", "headers": made_up}
         await signing.publish(**forged, queue="warrener.undelivered")
-        await signing.letters(2)
+        await signing.ready(3, DEAD)
         await signing.publish(**{**forged, "correlation_id": "y"}, queue=DEAD)
         report = await Replayer(signing.client).replay(QUEUE, ALL)
         assert (report.seen, report.replayed) == (4, 1), report

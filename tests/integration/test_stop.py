@@ -15,7 +15,7 @@ from tests.support import Running
 from warrener import State
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, children, gone, until
+from .conftest import Yard, children, gone, until
 
 
 async def _stopping(worker: Running, number: int = signal.SIGTERM) -> None:
@@ -39,7 +39,7 @@ async def test_sigterm_lets_running_jobs_finish_and_gives_the_others_back(yard: 
     for job in others:
         status = await yard.status(job)
         assert (status.state, status.attempt, status.losses) == (State.PENDING, 1, 0)
-    assert len(await yard.waiting(QUEUE)) == 4
+    await yard.ready(4)
     async with yard.worker():
         for status in await yard.ended(*others):
             assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
@@ -92,7 +92,7 @@ async def test_a_second_sigterm_ends_at_once_and_nothing_is_lost(yard: Yard) -> 
         worker.kill(signal.SIGTERM)
         assert await worker.ended() == 130
         await until(lambda: gone(family), "no process left")
-    assert len(await yard.waiting(QUEUE)) == 1
+    await yard.ready(1)
     yard.open("gate")
     # Its claim lapses with its presence, and the job runs again elsewhere.
     async with yard.worker():
@@ -159,4 +159,4 @@ async def test_jobs_whose_child_dies_while_the_worker_stops_are_handed_back(
         # A job that was alone in its process is charged with the loss, once.
         status = await yard.status(job)
         assert (status.state, status.attempt, status.losses) == (State.PENDING, 1, losses)
-    assert len(await yard.waiting(QUEUE)) == len(jobs)
+    await yard.ready(len(jobs))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.support import PATIENCE
+
 from .conftest import Yard, until
 
 SENDS = """
@@ -85,7 +87,7 @@ async def script(yard: Yard, text: str, **environment: str) -> Ended:
         # So long that a reply which nobody hears is not asked for again in time.
         env={**os.environ, **yard.environment, "WARRENER_CONNECT_TIMEOUT": "60", **environment},
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         _, errors = await process.communicate()
     return Ended(process.returncode, errors.decode())
 

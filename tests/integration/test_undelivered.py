@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 
 from tests.contract import shop
-from tests.support import running_worker
+from tests.support import PATIENCE, running_worker
 from warrener import JobStatus, State
 from warrener.client import Client
 from warrener.dead_letters import DeadLetter
@@ -40,10 +40,10 @@ async def _ended(client: Client, job_id: str) -> tuple[JobStatus, DeadLetter]:
         return await client.status(job_id) is not None
 
     await until_true(known, "a record")
-    status = await client.wait(job_id, 20)
+    status = await client.wait(job_id, PATIENCE)
     assert status is not None
     index = DeadLetterIndex(client.settings, client.store)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             for letter in await index.page("shop.fast"):
                 if letter.job_id == job_id:
@@ -65,7 +65,7 @@ async def test_a_queue_deleted_while_a_delayed_job_waits_for_it(
             status, letter = await _ended(client, lost.id)
             assert (status.state, letter.reason) == (State.FAILURE, "undelivered")
             assert "no queue called 'shop.fast' was bound" in letter.error.message
-            assert await behind.result(timeout=10) == "default"
+            assert await behind.result(timeout=PATIENCE) == "default"
 
 
 async def test_a_reject_by_somebody_else(amqp_url: str, redis_url: str) -> None:
@@ -123,7 +123,7 @@ async def test_a_queue_unbound_while_a_delayed_job_waits_for_it(
             behind = await shop.homeless.options(countdown=1.2).send()
             status, letter = await _ended(client, lost.id)
             assert (status.state, letter.reason) == (State.FAILURE, "undelivered")
-            assert await behind.result(timeout=10) == "default"
+            assert await behind.result(timeout=PATIENCE) == "default"
 
 
 @pytest.mark.parametrize("body", [b"\x00\xff", b'{"kwargs": {"a": 1}}'])

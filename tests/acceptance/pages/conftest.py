@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.support import PATIENCE
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOTS = Path(__file__).parents[3] / "reports" / "screenshots"

@@ -30,8 +30,11 @@ def test_the_workers_and_what_they_do_are_shown(page: Page, api: str) -> None:
     )
     # Without a reload, once the worker has told of it.
     expect(page.locator("#hour dd").first).not_to_have_text("0", timeout=20_000)
-    for plot in page.locator("figure img").all():
-        assert plot.evaluate("image => image.complete && image.naturalWidth > 0")
+    plots = page.locator("figure img")
+    assert plots.count() > 0
+    for plot in plots.all():
+        expect(plot).to_have_js_property("complete", True)
+        expect(plot).not_to_have_js_property("naturalWidth", 0)
 
 
 def test_a_queue_that_nobody_works_on_needs_attention(page: Page, api: str, place: Place) -> None:
