@@ -55,7 +55,9 @@ def rabbit(
 ) -> Iterator[RabbitNode]:
     """The session's RabbitMQ; who kills it must start it again."""
     directory = tmp_path_factory.mktemp("rabbitmq")
-    with private_rabbitmq(directory, installed=installed_rabbit) as node:
+    # Milliseconds after which the management API knows of what was opened: of itself five seconds.
+    config = {"collect_statistics_interval": "1000"}
+    with private_rabbitmq(directory, config=config, installed=installed_rabbit) as node:
         said = node.manage("GET", "/api/overview")["rabbitmq_version"]
         assert said.startswith(os.environ.get(VARIABLE, "")), said
         yield node

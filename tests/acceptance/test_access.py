@@ -178,7 +178,9 @@ def _operations(web: FastAPI) -> Iterable[tuple[str, str, str]]:
             yield operation["operationId"], method.upper(), plain
 
 
-OPERATIONS = list(_operations(create_app(shop_app)))
+WEB = create_app(shop_app)
+"""For all that ask the store at each call: making one takes longer than most of the tests."""
+OPERATIONS = list(_operations(WEB))
 
 
 def test_every_route_with_rules_of_its_own_exists() -> None:
@@ -198,9 +200,8 @@ async def test_what_each_role_may_call(place: Place, name: str, method: str, pat
     tokens: dict[Role | None, str | None] = {None: None}
     for role in Role:
         _, tokens[role] = await make_key(place, role)
-    async with place.app() as app:
-        web = create_app(app)
-        found = {role: await _answer(web, token, method, path) for role, token in tokens.items()}
+    async with place.app():
+        found = {role: await _answer(WEB, token, method, path) for role, token in tokens.items()}
     refused = {role: 401 if role is None else 403 for role in tokens if role not in opened}
     assert {role: status for role, status in found.items() if status in (401, 403)} == refused
 

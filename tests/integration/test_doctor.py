@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import redis
+from pydantic import SecretStr
 
-from warrener import topology
+from warrener import every, topology
+from warrener.client import Client
+from warrener.schedules import Definition, ScheduleBook
 from warrener_workers.nodes import RedisNode, private_redis
 
 from . import yard as tasks
@@ -234,6 +237,42 @@ async def test_a_redis_that_cannot_keep_promises_is_named(
     [one] = [finding for text, finding in found.items() if text.startswith(what)]
     assert (one["level"], code) == (level, PROBLEM if level == "problem" else 0)
     assert one["remedy"]
+
+
+_AHEAD = """
+import time
+real = time.time
+time.time = lambda: real() + 120
+"""
+"""A machine whose clock is two minutes ahead: Python imports it as it starts."""
+
+
+async def test_clocks_timeouts_and_schedules_that_break_a_promise_are_named(
+    yard: Yard, own_redis: RedisNode, tmp_path: Path
+) -> None:
+    await declared(yard, "patient")
+    (tmp_path / "sitecustomize.py").write_text(_AHEAD)
+    with redis.Redis.from_url(own_redis.url) as server:
+        server.config_set("appendfsync", "no")
+    settings = yard.app.settings.model_copy(update={"redis_url": SecretStr(own_redis.url)})
+    client = Client(settings, ())
+    nightly = Definition("nightly", every(hours=24), tasks.run.name, ["a"])
+    await ScheduleBook(settings, client.store).add(nightly, client.clock())
+    await client.close()
+    options = ("--consumer-timeout", "600")
+    more = {"WARRENER_REDIS_URL": own_redis.url, "PYTHONPATH": str(tmp_path)}
+    code, found = await doctor(yard, *options, **more)
+    assert code == PROBLEM
+    for level, words in (
+        ("problem", ("this machine's clock is ", "s ahead of Redis's")),
+        ("problem", (f"jobs of {tasks.lasts.name} may outlast", "patient (600 s)")),
+        ("warning", (f"on {QUEUE} have no time limit", "the consumer timeout is 600 s")),
+        ("warning", ("(no time limit) and ", f"(short) share the queue {QUEUE}")),
+        ("warning", ("Redis never syncs its append-only file",)),
+        ("problem", ("no beat leads",)),
+    ):
+        [one] = [one for what, one in found.items() if all(word in what for word in words)]
+        assert (one["level"], bool(one["remedy"])) == (level, True), one
 
 
 async def test_commands_that_redis_refuses_are_not_claimed(

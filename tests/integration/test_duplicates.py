@@ -79,6 +79,24 @@ async def test_a_copy_that_arrives_while_the_job_runs_is_parked_and_then_acknowl
     assert await yard.waiting(QUEUE) == []
 
 
+async def test_the_late_end_of_a_run_that_was_taken_over_is_refused_and_said(yard: Yard) -> None:
+    store = yard.client.store
+    async with yard.worker() as worker:
+        job = await tasks.wait.send("late", "gate")
+        await yard.noted("start late")
+        # As another worker's claim leaves it.
+        taken: dict[Any, Any] = {"token": "another", "owner": GONE.owner, "worker": GONE.worker}
+        await store.client.hset(store.keys.job(job.id), mapping=taken)
+        yard.open("gate")
+        await worker.says(
+            f"job {job.id} attempt 1 ended here after another worker had taken it over"
+        )
+        status = await yard.status(job)
+        assert (status.state, status.result, status.worker) == (State.STARTED, None, GONE.worker)
+        assert await worker_stops(worker) == 0
+    assert yard.events("late") == ["start late", "end late"]
+
+
 def _failing(error: JobError, owed: dict[str, float]) -> Failing:
     return Failing(error.to_json(), orjson.dumps({"attempt": 1}), orjson.dumps(owed), 60.0)
 

@@ -38,13 +38,17 @@ def _named(connection: dict[str, Any]) -> str:
 
 
 async def test_tasks_that_burn_or_block_do_not_cost_the_connection(yard: Yard) -> None:
-    async with yard.worker("-c", "2", WARRENER_HEARTBEAT=str(HEARTBEAT)) as worker:
+    # Each in a process of its own, since a blocked loop would hold up what else is in its process.
+    options = ("--processes", "3", "-c", "1")
+    async with yard.worker(*options, WARRENER_HEARTBEAT=str(HEARTBEAT)) as worker:
         before = await _connection(yard)
-        # One at a time, since a blocked loop would hold up what else is in its process.
-        for task in (tasks.burns, tasks.nap, tasks.block):
-            name = task.__name__
-            [status] = await yard.ended(await task.send(name, LONG))
+        jobs = {
+            task.__name__: await task.send(task.__name__, LONG)
+            for task in (tasks.burns, tasks.nap, tasks.block)
+        }
+        for status in await yard.ended(*jobs.values()):
             assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+        for name in jobs:
             assert yard.events(name) == [f"start {name}", f"end {name}"]
         assert await _connection(yard) == before
         assert "is lost" not in worker.log

@@ -10,7 +10,7 @@ from .conftest import Yard
 
 async def test_a_time_limit_ends_what_sleeps_spins_or_hogs_the_loop(yard: Yard) -> None:
     async with yard.worker("-c", "2", WARRENER_NEIGHBOUR_GRACE="1"):
-        for task in (tasks.sleeps, tasks.spins, tasks.hogs):
+        for task in (tasks.sleeps, tasks.spins, tasks.hogs, tasks.calls):
             name = task.__name__
             neighbour = await tasks.wait.send(f"beside-{name}", f"gate-{name}")
             await yard.noted(f"start beside-{name}")
@@ -23,7 +23,7 @@ async def test_a_time_limit_ends_what_sleeps_spins_or_hogs_the_loop(yard: Yard) 
             assert (status.state, status.attempt) == (State.FAILURE, 2)
             assert [entry["reason"] for entry in status.attempts] == ["time_limit"] * 2
             assert yard.events(name) == [f"start {name}"] * 2
-        assert [letter.reason for letter in await yard.letters(3)] == ["time_limit"] * 3
+        assert [letter.reason for letter in await yard.letters(4)] == ["time_limit"] * 4
     # The loop was free for these, so that they ended within the grace and ran once.
     for name in ("beside-sleeps", "beside-spins"):
         assert yard.events(name) == [f"start {name}", f"end {name}"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from warrener import State
 
 from . import yard as tasks
@@ -111,11 +113,20 @@ async def test_only_the_job_that_kills_its_process_is_charged(yard: Yard) -> Non
     assert len(yard.events("guilty")) == 4
 
 
-async def test_a_job_that_loses_its_process_once_succeeds_charged_with_it(yard: Yard) -> None:
-    async with yard.worker():
-        job = await tasks.die.send("a", 1)
-        [status] = await yard.ended(job)
-        assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 1)
+# SIGKILL is what ends a process that is out of memory.
+ENDS = {"segfault": signal.SIGSEGV, "out of memory": signal.SIGKILL, "group": -signal.SIGKILL}
+
+
+@pytest.mark.parametrize("kind", ["quorum", "classic"])
+async def test_a_job_that_loses_its_process_once_succeeds_charged_with_it(
+    yard: Yard, kind: str
+) -> None:
+    """Classic queues count no deliveries: the record does."""
+    yard.app.settings = yard.app.settings.model_copy(update={"queue_type": kind})
+    async with yard.worker("-c", "1", WARRENER_QUEUE_TYPE=kind):
+        jobs = [await tasks.dies_of.send(name, number) for name, number in ENDS.items()]
+        for status in await yard.ended(await tasks.die.send("exit", 1), *jobs):
+            assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 1)
 
 
 async def test_a_job_that_must_not_run_twice_is_dead_lettered_when_its_process_dies(

@@ -68,6 +68,8 @@ async def test_rabbitmq_keeps_confirmed_messages_over_a_kill(
             queue = await channel.declare_queue("kept", durable=True)
             persistent = aio_pika.Message(b"1", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
             await channel.default_exchange.publish(persistent, queue.name)
+            # That the queue exists may still be on its way to the disk (before 4.3 and its Khepri).
+            node.control("eval", "catch mnesia:sync_log().")
             node.kill()
         node.start()
         assert node.amqp_url == url

@@ -222,6 +222,15 @@ async def die(name: str, times: int) -> str:
     return name
 
 
+@app.task
+def dies_of(name: str, number: int) -> str:
+    """A signal ends its process in its first run, or its whole process group if the number is negative."""
+    note("start", name)
+    if runs_of(name) == 1:
+        os.killpg(os.getpgrp(), -number) if number < 0 else os.kill(os.getpid(), number)
+    return name
+
+
 @app.task(max_losses=0)
 async def die_once(name: str) -> None:
     """Ends its process, and must not get a second chance."""
@@ -242,6 +251,13 @@ def spins(name: str) -> None:
     note("start", name)
     while True:
         pass
+
+
+@app.task(time_limit=0.5, retry=QUICKLY)
+def calls(name: str) -> None:
+    """In a call of C that holds the interpreter's lock: no other thread runs meanwhile."""
+    note("start", name)
+    sum(range(10**12))
 
 
 @app.task(time_limit=0.5, retry=QUICKLY)
