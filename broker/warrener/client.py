@@ -22,6 +22,7 @@ from .errors import (
     WarrenerError,
 )
 from .events import Announcer
+from .joining import Calls
 from .lists import Lists
 from .messages import NO_ARGUMENTS, Message, Seal
 from .outgoing import Outgoing, Publishes, check
@@ -72,6 +73,7 @@ class Client:
         self._announcer = Announcer(settings.namespace, self.store, clock)
         self.store.attach(self._announcer)
         self.catalogue = Catalogue(settings, self.store)
+        self._recording = Calls(self._apply, _MOVES)
         self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock
@@ -165,11 +167,14 @@ class Client:
     async def _record(self, moves: list[transitions.Transition]) -> None:
         for start in range(0, len(moves), _MOVES):
             try:
-                await self.store.apply(moves[start : start + _MOVES])
+                await self._recording.do(moves[start : start + _MOVES])
             except StoreUnavailable as error:
                 left = len(moves) - start
                 log.warning("%d submission(s) are not recorded yet: %s", left, error)
                 return
+
+    async def _apply(self, moves: Sequence[transitions.Transition]) -> None:
+        await self.store.apply(moves)
 
     async def find_task(self, task: str) -> CatalogueEntry | None:
         """What workers have published of a task, or None. Raises StoreUnavailable."""
@@ -230,6 +235,7 @@ class Client:
     async def close(self) -> None:
         """Close the connections."""
         await self._waiter.close()
+        await self._recording.drain()
         await self._announcer.close()
         await self.publisher.close()
         await self.store.close()

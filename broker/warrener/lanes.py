@@ -34,6 +34,8 @@ class Lanes(Generic[T]):
 
     async def run(self, items: Sequence[T]) -> list[WarrenerError | None]:
         """One answer for each item, in order: None, or what was wrong."""
+        if len(items) == 1:
+            return [await self._turn(items[0])]
         answers: list[WarrenerError | None] = [None] * len(items)
         places = iter(range(len(items)))
 

@@ -6,8 +6,8 @@ decoded outside the process that runs the task.
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -138,7 +138,7 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
-        message_id=message_id or uuid.uuid4().hex,
+        message_id=message_id or os.urandom(16).hex(),
         correlation_id=message.job_id,
         message_type=message.task,
         priority=message.priority,

@@ -12,7 +12,7 @@ from aiormq import spec
 from aiormq.channel import Channel
 from aiormq.exceptions import PublishError
 
-from . import topology
+from . import joining, topology
 from .connection import LOST, Link, not_cancelled
 from .errors import (
     BrokerRefusedLogin,
@@ -56,6 +56,7 @@ class Publisher:
         self._learning = asyncio.Lock()
         self._climbs = True
         self._link = Link(settings, name, self._declare)
+        self._joined: joining.Publishes | None = None
         self._asking = asyncio.Lock()
         self._questions = Link(settings, f"{name} (questions)", _nothing)
         self._teller = Teller(settings, name)
@@ -101,16 +102,10 @@ class Publisher:
                     if not self._settings.declare and exchange not in self._exchanges:
                         await self._require_exchange(exchange)
                     channel = await self._link.channel()
-                    await channel.basic_publish(
-                        message.body,
-                        exchange=exchange,
-                        routing_key=key,
-                        properties=self._properties(outgoing),
-                        mandatory=True,
-                        # The confirm says more than a drained socket, and waiting for the drain would
-                        # let only one publish at a time through the channel's lock.
-                        wait=False,
-                    )
+                    if self._joined is None or self._joined.channel is not channel:
+                        self._joined = joining.Publishes(channel)
+                    properties = self._properties(outgoing)
+                    await self._joined.publish(exchange, key, properties, message.body)
         except WarrenerError:
             raise
         except TimeoutError as error:

@@ -25,6 +25,8 @@ from warrener import (
     connection,
 )
 from warrener.connection import Link, open_channel
+from warrener.messages import Message
+from warrener.outgoing import Outgoing
 from warrener.publishing import IN_FLIGHT, Publisher
 from warrener.topology import declare, shared, stage
 
@@ -175,3 +177,38 @@ async def test_a_sender_that_is_cancelled_is_cancelled(yard: Yard) -> None:
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
+
+
+async def test_of_many_that_leave_in_one_write_each_gets_its_own_answer(yard: Yard) -> None:
+    await tasks.run.send("declares")
+    publisher = yard.client.publisher
+    assert isinstance(publisher, Publisher)
+
+    async def one(n: int) -> None:
+        queue = "nowhere" if n % 3 == 1 else "yard"
+        await publisher.publish(Outgoing(Message(f"job-{n}", "yard.run", b"{}" * n), queue))
+
+    sending = [asyncio.create_task(one(n)) for n in range(90)]
+    await asyncio.sleep(0)
+    for n in range(2, 90, 3):
+        sending[n].cancel()  # before it is written
+    answers = await asyncio.gather(*sending, return_exceptions=True)
+    kinds = [type(None), QueueNotFound, asyncio.CancelledError]
+    assert [type(answer) for answer in answers] == kinds * 30
+    depth = await publisher.depth("yard")
+    assert depth is not None
+    assert depth.message_count == 31
+
+
+async def test_a_body_of_many_frames_arrives_whole(yard: Yard) -> None:
+    await tasks.run.send("declares")
+    publisher = yard.client.publisher
+    assert isinstance(publisher, Publisher)
+    body = bytes(range(256)) * 2_000
+    await asyncio.gather(
+        *(publisher.publish(Outgoing(Message(f"job-{n}", "t", body), "yard")) for n in range(3))
+    )
+    async with publisher.own_channel() as channel:
+        await channel.basic_get("yard", no_ack=True)
+        got = [await channel.basic_get("yard", no_ack=True) for _ in range(3)]
+    assert [one.body for one in got] == [body] * 3
