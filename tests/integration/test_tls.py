@@ -101,10 +101,11 @@ def _files(certificates: Path, ca: str = "ca", cert: str = "client") -> dict[str
     return {name: str(certificates / file) for name, file in names.items()}
 
 
+@pytest.mark.parametrize("transport", ["plain", "fast"])
 async def test_jobs_run_over_tls_with_both_sides_verified(
-    servers: dict[str, str], certificates: Path, tmp_path: Path
+    servers: dict[str, str], certificates: Path, tmp_path: Path, transport: str
 ) -> None:
-    settings = {**servers, **_files(certificates)}
+    settings = {**servers, **_files(certificates), "transport": transport}
     environment = {f"WARRENER_{name.upper()}": value for name, value in settings.items()}
     worker = running("worker", "yard", "--app", APP, YARD=str(tmp_path), **environment)
     async with worker as process, Warrener(settings=Settings.model_validate(settings)) as app:
