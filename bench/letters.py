@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import statistics
 import tempfile
@@ -53,9 +54,19 @@ PAGES: dict[str, dict[str, Any]] = {
     "of a rare task, one in a thousand": {"task": "bench.rare"},
     "of an exception": {"cause": "Error7"},
     "with a text that all have": {"text": "order"},
-    "with a text that one has, far down": {"text": "order 2999x"},
+    "with a text that one has, far down": {"text": "order 99990x"},
     "with a text that none has": {"text": "no such text"},
     "with three attempts, younger than an hour": {"min_attempts": 3, "newer_than": 3600},
+    "replayed before, as none was": {"min_replays": 1},
+}
+
+
+DESK = {
+    "the dashboard's page: groups and the newest": f"/desk/dead?queue={QUEUE}",
+    "the same of a task, one in nine": f"/desk/dead?queue={QUEUE}&task=bench.task3",
+    "the same with a text that none has": f"/desk/dead?queue={QUEUE}&text=no+such+text",
+    "the dashboard's jobs": "/desk/jobs",
+    "the dashboard's overview": "/",
 }
 
 
@@ -64,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.letters", description=__doc__)
     parser.add_argument("--letters", type=int, default=100_000)
     parser.add_argument("--pages", type=int, default=30, help="of each kind")
+    parser.add_argument("--no-passes", action="store_true", help="only pages")
     wanted = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="warrener-bench-") as folder,
@@ -72,7 +84,8 @@ def main() -> None:
     ):
         app = Warrener(amqp_url=broker.amqp_url, redis_url=store.url, default_queue=QUEUE)
         app.task(name="bench.task0", queue=QUEUE)(_nothing)
-        asyncio.run(_Bench(app, broker.pid, wanted.letters, wanted.pages).run())
+        bench = _Bench(app, broker.pid, wanted.letters, wanted.pages)
+        asyncio.run(bench.run(passes=not wanted.no_passes))
 
 
 async def _nothing(order: str) -> None:
@@ -87,7 +100,7 @@ class _Bench:
         self._pages = pages
         self._console = Console(width=120)
 
-    async def run(self) -> None:
+    async def run(self, *, passes: bool) -> None:
         async with self._app:
             await self._memory("before")
             began = time.monotonic()
@@ -102,8 +115,9 @@ class _Bench:
             async with http:
                 await _timed(http, f"/desk/dead?queue={QUEUE}")  # its connections are open
                 await self._time_pages(http)
-            await self._time_passes()
-            await self._memory("at the end")
+            if passes:
+                await self._time_passes()
+                await self._memory("at the end")
 
     async def _fill(self, numbers: Sequence[int]) -> None:
         """A thousand jobs that failed: their records, their letters, and the list of these."""
@@ -146,9 +160,10 @@ class _Bench:
                 await _timed(http, f"/dead-letters/{QUEUE}/{path}") for _ in range(self._pages)
             ]
             self._row(table, name, times)
-        page = [await _timed(http, f"/desk/dead?queue={QUEUE}") for _ in range(self._pages)]
-        self._row(table, "the dashboard's page: groups and the newest", page)
+        for name, path in DESK.items():
+            self._row(table, name, [await _timed(http, path) for _ in range(self._pages)])
         self._console.print(table)
+        print(f"load of this machine: {' '.join(f'{one:.1f}' for one in os.getloadavg())}")
 
     def _row(self, table: Table, name: str, times: list[float]) -> None:
         p50, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]

@@ -103,11 +103,13 @@ _LISTED = (
 
 class DeadLetterPage(BaseModel):
     """Dead letters, the newest first. `count` is of all in these queues; `next` is the cursor of the next
-    page, and null on the last."""
+    page, and null on the last. A page that took too long to fill has fewer than it might, or none: then
+    `looked_back_to` is when the last letter died that was looked at."""
 
     count: int
     items: list[ListedLetter]
     next: str | None
+    looked_back_to: datetime | None
 
 
 class DeadLetterView(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +21,7 @@ LONGEST_ID = 255
 LONGEST_FRAME = 255
 _LONGEST_TEXT = 16_000
 _ALL_HEADERS = 120_000
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _PREFIX = "dead_"
 """Of the headers that a dead letter has and a job has not."""
 REASON = f"{_PREFIX}reason"
@@ -157,8 +159,9 @@ def read(message: Message, queue: str) -> DeadLetter:
 
 
 def _usable_id(text: str) -> str:
-    """An id as it stands; one that is too long to be a letter's is told from others all the same."""
-    if len(text) <= LONGEST_ID:
+    """An id as it stands; one that is too long to be a letter's, or has characters that the index needs, is
+    told from others all the same."""
+    if len(text) <= LONGEST_ID and not _CONTROL.search(text):
         return text
     return uuid.uuid5(uuid.NAMESPACE_OID, text.encode("utf-8", "replace").decode()).hex
 

@@ -3,35 +3,30 @@ dead queues, which alone hold the letters."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from heapq import merge
 from typing import Any
 
 from .dead_letters import DeadLetter
 from .letter_details import packed, unpacked
-from .letter_lines import LetterLine, died_at, line_of, parse_line, wanted_text
+from .letter_lines import died_at, line_of, parse_line, wanted_text
+from .letter_paging import Page, Paging
 from .masks import Masks
-from .selecting import ALL, Selection
+from .selecting import ALL, MOST, Selection
 from .settings import Settings
 from .store import Call, Store
 from .transitions import Reply
 
-LOOKED_AT = 2000
-"""Letters that one script looks at: some milliseconds, in which Redis does nothing else."""
+LOOKED_AT = 5000
+"""Letters that one script looks at: about 10 ms, in which Redis does nothing else."""
+PATIENCE = 0.1
+"""Seconds after which somebody who waits for a page is told how far it is."""
 CAUSES_LOOKED_AT = 500
 LISTED = ("order", "lines", "details", "causes")
 """The keys that list a queue's letters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the letters that were asked for, the newest first. `next` continues behind them, and is
-    empty when there are no more."""
-
-    letters: list[LetterLine]
-    next: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +47,14 @@ class Group:
 
 
 class DeadLetterIndex:
-    """The index of one namespace. Every method raises StoreUnavailable while Redis is away."""
+    """The index of one namespace. Every method raises StoreUnavailable while Redis is away. Where there is
+    `patience`, that is in seconds of the clock `steady`: what takes longer is cut short, and says so."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, steady: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
+        self._steady = steady
         self._prefix = settings.namespace
         self._masks = Masks(settings, store)
 
@@ -130,25 +129,44 @@ class DeadLetterIndex:
         *,
         cursor: str = "",
         size: int = 100,
+        patience: float = math.inf,
     ) -> Page:
         """A page of the selected letters of these queues, the newest first. What dies while pages are read
         is on none of them, and moves none. Raises ValueError for a cursor that is none."""
-        high = bytes.fromhex(cursor)
-        found = [await self._newest(queue, selection, high, size + 1) for queue in queues]
-        newest = list(merge(*found, key=lambda one: one[0], reverse=True))[: size + 1]
-        lines = [line for _, line in newest[:size]]
-        return Page(lines, newest[size - 1][0].hex() if len(newest) > size else "")
+        high, (low, end) = bytes.fromhex(cursor), selection.times
+        paging = Paging(queues, min(high, end) if high else end, size)
+        most = max(size + 1, LOOKED_AT // max(1, len(queues)))
+        ends = self._steady() + patience
+        while (queue := paging.queue) and not (paging.may_end and self._steady() >= ends):
+            bounds = (b"(" + paging.place(queue), b"[" + low)
+            words = (*bounds, most, size + 1, *_conditions(selection))
+            call = Call("letters/scan", self._keys(queue, "order", "lines"), words)
+            [[last, *facts]] = await self._store.call([call])
+            pairs = zip(*[iter(facts)] * 2, strict=True)
+            found = [(place, parse_line(line, place[12:].decode(), queue)) for place, line in pairs]
+            paging.looked(queue, last, found)
+        return paging.page()
 
     async def groups(self, queues: Sequence[str], selection: Selection = ALL) -> list[Group]:
         """The selected letters of these queues grouped by cause, the largest group first."""
+        return (await self.tally(queues, selection))[0]
+
+    async def tally(
+        self, queues: Sequence[str], selection: Selection = ALL, patience: float = math.inf
+    ) -> tuple[list[Group], bool]:
+        """The same, and whether that is all of them."""
         found: dict[str, Group] = {}
+        ends, whole = self._steady() + patience, True
         for queue in queues:
-            async for _, *facts in self._tallies(queue, selection):
+            async for behind, *facts in self._tallies(queue, selection):
                 for cause, count, oldest, newest, line in zip(*[iter(facts)] * 5, strict=True):
                     group = _group(queue, int(count), oldest, newest, line)
                     name = cause.decode()
                     found[name] = _together(found[name], group) if name in found else group
-        return sorted(found.values(), key=lambda group: (-group.count, -group.last))
+                if behind and self._steady() >= ends:
+                    whole = False
+                    break
+        return sorted(found.values(), key=lambda group: (-group.count, -group.last)), whole
 
     async def find(self, letter_id: str, queues: Sequence[str] | None = None) -> DeadLetter | None:
         """One letter in full, or None."""
@@ -172,27 +190,18 @@ class DeadLetterIndex:
 
     # How it is asked -----------------------------------------------------------------------------
 
-    async def _newest(
-        self, queue: str, selection: Selection, high: bytes, wanted: int
-    ) -> list[tuple[bytes, LetterLine]]:
-        """The newest of the selected letters below a place, with their places."""
-        found: list[tuple[bytes, LetterLine]] = []
-        arguments = (LOOKED_AT, wanted, *_conditions(selection))
-        async for _, *facts in self._steps("letters/scan", queue, selection, high, arguments):
-            for place, line in zip(*[iter(facts)] * 2, strict=True):
-                found.append((place, parse_line(line, place[12:].decode(), queue)))
-            if len(found) >= wanted:
-                break
-        return found[:wanted]
-
     async def _tallies(self, queue: str, selection: Selection) -> AsyncIterator[Reply]:
         """The facts of each cause; of causes that come in several answers, each has a part."""
+        low, end = selection.times
+        keys = self._keys(queue, "order", "lines", "causes")
         if not selection.is_of_times_alone:
-            arguments = (LOOKED_AT, *_conditions(selection))
-            async for reply in self._steps("letters/tally", queue, selection, b"", arguments):
+            upper = end
+            while upper:
+                words = (b"(" + upper, b"[" + low, LOOKED_AT, *_conditions(selection))
+                [reply] = await self._store.call([Call("letters/tally", keys[:2], words)])
                 yield reply
+                upper = reply[0]
             return
-        keys, (low, end) = self._keys(queue, "order", "lines", "causes"), selection.times
         behind = b"-"
         while behind:
             bounds = (b"(" + end, b"[" + low, behind, CAUSES_LOOKED_AT)
@@ -200,26 +209,13 @@ class DeadLetterIndex:
             yield reply
             behind = reply[0] and b"(" + reply[0]
 
-    async def _steps(
-        self, script: str, queue: str, selection: Selection, high: bytes, arguments: tuple[Any, ...]
-    ) -> AsyncIterator[Reply]:
-        """What the script answers, from the newest letter on or below a place, step by step."""
-        keys = self._keys(queue, "order", "lines")
-        low, end = selection.times
-        upper = b"(" + (min(high, end) if high else end)
-        while True:
-            [reply] = await self._store.call([Call(script, keys, (upper, b"[" + low, *arguments))])
-            yield reply
-            if not reply[0]:
-                return
-            upper = b"(" + reply[0]
-
 
 def _conditions(selection: Selection) -> tuple[Any, ...]:
     """As conditions() in scripts/letters/ takes them."""
     one, ids = selection, sorted(selection.ids)
     bounds = (one.min_attempts, one.max_attempts, one.min_replays, one.max_replays)
-    return (wanted_text(one.text or ""), *bounds, len(ids), *ids, *one.pieces)
+    counted = bounds != (0, MOST, 0, MOST)
+    return (wanted_text(one.text or ""), *bounds, int(counted), len(ids), *ids, *one.pieces)
 
 
 def _group(queue: str, count: int, oldest: bytes, newest: bytes, line: bytes) -> Group:

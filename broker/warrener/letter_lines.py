@@ -13,6 +13,8 @@ LONGEST_EXCERPT = 1000
 """Bytes of a message, and of the arguments, that a listing shows and a search finds."""
 LONGEST_NAME = 255
 _BETWEEN = "\x1f"
+_MESSAGE, _ARGUMENTS = "\x1e", "\x1d"
+"""The tags of the texts: characters that no text has, so that none is found with its tag."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CAUSE = 10
 _TIME = 12
@@ -77,7 +79,10 @@ def line_of(letter: DeadLetter) -> bytes:
         "w": letter.worker,
     }
     names = [tag + _cut(value, LONGEST_NAME) for tag, value in fields.items()]
-    texts = [f"m{_cut(error.message, LONGEST_EXCERPT)}", f"a{_cut(letter.body, LONGEST_EXCERPT)}"]
+    texts = [
+        f"{_MESSAGE}{_cut(error.message, LONGEST_EXCERPT)}",
+        f"{_ARGUMENTS}{_cut(letter.body, LONGEST_EXCERPT)}",
+    ]
     return _BETWEEN.join(["", *names, *texts, ""]).encode()
 
 
@@ -94,11 +99,11 @@ def parse_line(line: bytes, letter_id: str, queue: str) -> LetterLine:
         attempt=attempt,
         reason=found["r"],
         type=found["e"],
-        message=found["m"],
+        message=found[_MESSAGE],
         frame=found["f"],
         died=died_at(found["d"].encode()),
         worker=found["w"],
-        arguments=found["a"],
+        arguments=found[_ARGUMENTS],
         cause=found["c"],
     )
 
@@ -115,7 +120,7 @@ def wanted_text(text: str) -> bytes:
 
 def texts_of(line: bytes) -> bytes:
     """The part of a line that a text is looked for in."""
-    return line[line.index(f"{_BETWEEN}m".encode()) :].lower()
+    return line[line.index(f"{_BETWEEN}{_MESSAGE}".encode()) :].lower()
 
 
 def _cut(text: str, longest: int) -> str:

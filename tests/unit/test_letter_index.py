@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from dataclasses import replace
@@ -9,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from warrener import ConfigurationError, JobError, Settings
+from warrener import ConfigurationError, JobError, Settings, letter_index
 from warrener.dead_letters import DeadLetter
-from warrener.letter_index import CAUSES_LOOKED_AT, LOOKED_AT, DeadLetterIndex
+from warrener.letter_index import CAUSES_LOOKED_AT, DeadLetterIndex
 from warrener.letter_lines import cause_id, line_of, parse_line
 from warrener.selecting import ALL, Selection
 from warrener.store import Store
@@ -68,17 +69,21 @@ def _newest_first(letters: list[DeadLetter]) -> list[str]:
 
 
 async def _found(
-    index: DeadLetterIndex, queues: list[str], selection: Selection, size: int
+    index: DeadLetterIndex,
+    queues: list[str],
+    selection: Selection,
+    size: int,
+    patience: float = math.inf,
 ) -> list[str]:
     ids: list[str] = []
     cursor = ""
     while True:
-        page = await index.search(queues, selection, cursor=cursor, size=size)
+        page = await index.search(queues, selection, cursor=cursor, size=size, patience=patience)
         ids += [line.id for line in page.letters]
         cursor = page.next
         if not cursor:
             return ids
-        assert len(page.letters) == size
+        assert len(page.letters) == size or page.cut is not None
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -90,8 +95,9 @@ async def test_a_search_finds_what_a_pass_would_take(store: Store, seed: int) ->
     for queues in (["q"], ["p", "q"]):
         selection = _selection(chance, letters)
         expected = [x for x in letters if x.queue in queues and selection.takes(x)]
-        for size in (7, 500):
-            assert await _found(index, queues, selection, size) == _newest_first(expected)
+        for size, patience in ((7, 0.0), (500, math.inf)):
+            found = await _found(index, queues, selection, size, patience)
+            assert found == _newest_first(expected)
         assert sum([await index.count(queue, selection) for queue in queues]) == len(expected)
         causes = defaultdict(list)
         for letter in expected:
@@ -103,9 +109,12 @@ async def test_a_search_finds_what_a_pass_would_take(store: Store, seed: int) ->
         assert [g.count for g in groups] == sorted((g.count for g in groups), reverse=True)
 
 
-async def test_more_letters_than_one_script_looks_at_are_paged_without_a_gap(store: Store) -> None:
+async def test_more_letters_than_one_script_looks_at_are_paged_without_a_gap(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letter_index, "LOOKED_AT", 1500)
     index = DeadLetterIndex(Settings(), store)
-    many = 2 * LOOKED_AT + 10
+    many = 2 * 1500 + 10
     letters = [
         replace(LETTER, id=f"j{n}~0", job_id=f"j{n}", died=float(n // 3), body=str(n % 1500))
         for n in range(many)
@@ -115,6 +124,11 @@ async def test_more_letters_than_one_script_looks_at_are_paged_without_a_gap(sto
     assert await _found(index, ["q"], ALL, 1500) == _newest_first(letters)
     rare = Selection(text="1499")
     assert await _found(index, ["q"], rare, 1) == ["j2999~0", "j1499~0"]
+    # Out of patience after each script, a page says how far it is, and the next goes on there.
+    page = await index.search(["q"], Selection(text="no such"), size=1, patience=0)
+    assert (page.letters, page.cut) == ([], float((many - 1500) // 3))
+    assert await _found(index, ["q"], rare, 2, patience=0) == ["j2999~0", "j1499~0"]
+    assert await index.tally(["q"], Selection(text="no such"), patience=0) == ([], False)
     [group] = await index.groups(["q"])
     assert (group.count, group.first, group.last) == (many, 0.0, float((many - 1) // 3))
 

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from warrener import BrokerUnavailable, Warrener
 from warrener.asking import ask, forecast, require_reason
 from warrener.dead_counts import DeadCount, dead_counts
-from warrener.letter_index import DeadLetterIndex
+from warrener.letter_index import PATIENCE, DeadLetterIndex
 from warrener.operations import Wanted
 from warrener.selecting import Selection
 
@@ -73,22 +73,25 @@ def routes(app: Warrener) -> APIRouter:
 
     @router.get("/desk/dead", name="page_dead")
     async def dead(request: Request) -> Response:
-        client, facts = client_of(app), dict(request.query_params)
-        asked = asked_of(facts)
-        cursor = _checked(LetterQuery, {"cursor": facts.get("cursor", "")}).cursor
+        client, query = client_of(app), dict(request.query_params)
+        asked = asked_of(query)
+        cursor = _checked(LetterQuery, {"cursor": query.get("cursor", "")}).cursor
         index = DeadLetterIndex(app.settings, client.store)
         counts = await _counts(app)
         known = sorted({count.queue for count in counts} | set(await index.queues()))
         queues = [asked.queue] if asked.queue else known
         selection = asked.wanted.selection(everything=True)
+        groups, whole = await index.tally(queues, selection, PATIENCE)
+        page = await index.search(queues, selection, cursor=cursor, size=PAGE, patience=PATIENCE)
         return render(
             request,
             "dead.html",
             asked=asked,
             counts=counts,
             known=known,
-            groups=await index.groups(queues, selection),
-            page=await index.search(queues, selection, cursor=cursor, size=PAGE),
+            groups=groups,
+            whole=whole,
+            page=page,
         )
 
     @router.get("/desk/dead/{queue}/{letter_id}", name="page_letter")

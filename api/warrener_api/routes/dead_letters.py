@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from warrener import DeadLetterNotFound, Warrener
 from warrener.dead_counts import dead_counts
-from warrener.letter_index import DeadLetterIndex
+from warrener.letter_index import PATIENCE, DeadLetterIndex
 from warrener.topology import check_queue_name
 
 from ..answering import route_class
@@ -24,6 +24,7 @@ from ..letter_schemas import (
 )
 from ..openapi import operation_ids
 from ..problems import problems_with
+from ..schemas import time_view
 
 EVERY = "*"
 """Instead of a queue's name, which has no such character: all of them."""
@@ -50,13 +51,17 @@ def routes(app: Warrener) -> APIRouter:
     async def list_dead_letters(
         queue: Queue, wanted: Annotated[LetterQuery, Query()]
     ) -> DeadLetterPage:
-        """The dead letters of a queue, the newest first."""
+        """The dead letters of a queue, the newest first. A page that takes long to fill, as of a text that
+        few have, ends early, and `looked_back_to` says when; `next` goes on there."""
         index, queues = await _index_of(app, queue)
         selection = wanted.selection(everything=True)
-        page = await index.search(queues, selection, cursor=wanted.cursor, size=wanted.size)
+        page = await index.search(
+            queues, selection, cursor=wanted.cursor, size=wanted.size, patience=PATIENCE
+        )
         count = sum([await index.count(name) for name in queues])
         items = [ListedLetter.of(line) for line in page.letters]
-        return DeadLetterPage(count=count, items=items, next=page.next or None)
+        cut = None if page.cut is None else time_view(page.cut)
+        return DeadLetterPage(count=count, items=items, next=page.next or None, looked_back_to=cut)
 
     _add_looking_closer(router, app)
     return router

@@ -11,7 +11,8 @@ from warrener import BrokerUnavailable, DeadLetterNotFound, Warrener
 from warrener.client import Client
 from warrener.dead_counts import DeadCount, dead_counts
 from warrener.dead_letters import DeadLetter
-from warrener.letter_index import DeadLetterIndex, Group, Page
+from warrener.letter_index import DeadLetterIndex, Group
+from warrener.letter_paging import Page
 from warrener.topology import check_queue_name
 
 from .options import (

@@ -4,7 +4,7 @@ for i = 1, #ARGV, 3 do
   local id, line = ARGV[i], ARGV[i + 1]
   unlist(KEYS[1], KEYS[2], KEYS[4], id)
   local place = place_of(line, id)
-  redis.call('ZADD', KEYS[1], 0, place)
+  redis.call('ZADD', KEYS[1], 0, entry_of(line, id))
   for _, order in ipairs(orders_of(KEYS[1], line)) do redis.call('ZADD', order, 0, place) end
   redis.call('ZADD', KEYS[4], 0, cause_of(line))
   redis.call('HSET', KEYS[2], id, line)

@@ -4,24 +4,23 @@
 -- Answers the place to go on from, or '', then for each cause its name, the number of letters, the place of
 -- its oldest letter, and place and line of its newest.
 local found, names = {}, {}
-local fits, order = conditions(4, KEYS[1])
-local last = each(order, KEYS[2], ARGV[1], ARGV[2], ARGV[3], function(place, line)
-  if not fits(place, line) then return false end
-  local name = cause_of(line)
+local last, places, causes = fitting(KEYS[1], KEYS[2], 4, 0)
+for i, place in ipairs(places) do
+  local name = causes[i]
   local one = found[name]
   if not one then
-    one = {count = 0, newest = place, line = line}
+    one = {count = 0, newest = place}
     found[name] = one
     names[#names + 1] = name
   end
   one.count = one.count + 1
   one.oldest = place
-  return false
-end)
+end
 local answer = {last}
 for _, name in ipairs(names) do
   local one = found[name]
-  for _, fact in ipairs({name, tostring(one.count), one.oldest, one.newest, one.line}) do
+  local line = redis.call('HGET', KEYS[2], id_of(one.newest))
+  for _, fact in ipairs({name, tostring(one.count), one.oldest, one.newest, line}) do
     answer[#answer + 1] = fact
   end
 end
