@@ -127,7 +127,7 @@ _AS_IT_IS = (
 
 
 class AuditView(BaseModel):
-    """One deed: who did what, and to which messages."""
+    """One deed: who did what, and to which letters, job, queue, schedule, workflow or worker."""
 
     id: str
     at: datetime | None

@@ -19,6 +19,7 @@ from warrener.records import JobStatus
 
 from ..clients import client_of
 from ..job_schemas import JobQuery
+from ..noting import note
 from ..problems import BadRequest
 from .forms import form_of
 from .rendering import HEADERS, page_class, render
@@ -80,6 +81,7 @@ def _add_revoke(router: APIRouter, app: Warrener) -> None:
         try:
             terminate = facts.get("terminate") == "yes"
             await client_of(app).revoke(job_id, reason, terminate=terminate)
+            await note(app, request, "revoke", job=job_id, reason=reason)
         except JobEnded:
             pass  # its page says so
         return RedirectResponse(f"../{quote(job_id, safe='')}", 303, HEADERS)

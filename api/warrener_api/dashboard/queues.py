@@ -9,6 +9,7 @@ from warrener import Warrener
 from warrener.queues import Queues, QueueState
 
 from ..clients import client_of
+from ..noting import note
 from .rendering import HEADERS, page_class, render
 
 
@@ -21,13 +22,15 @@ def routes(app: Warrener) -> APIRouter:
         return render(request, "queues.html", queues=await states_of(app))
 
     @router.post("/desk/queues/{queue}/pause", name="pause_from_page")
-    async def pause(queue: str) -> Response:
+    async def pause(queue: str, request: Request) -> Response:
         await Queues(client_of(app)).pause(queue)
+        await note(app, request, "pause", queue=queue)
         return RedirectResponse("../../queues", 303, HEADERS)
 
     @router.post("/desk/queues/{queue}/resume", name="resume_from_page")
-    async def resume(queue: str) -> Response:
+    async def resume(queue: str, request: Request) -> Response:
         await Queues(client_of(app)).resume(queue)
+        await note(app, request, "resume", queue=queue)
         return RedirectResponse("../../queues", 303, HEADERS)
 
     return router

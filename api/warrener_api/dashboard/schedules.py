@@ -12,6 +12,7 @@ from warrener import Warrener
 from warrener.listed_schedules import Schedules
 
 from ..clients import client_of
+from ..noting import note
 from .rendering import HEADERS, page_class, render
 
 
@@ -31,20 +32,23 @@ def routes(app: Warrener) -> APIRouter:
         )
 
     @router.post("/desk/schedules/{name}/pause", name="pause_schedule_from_page")
-    async def pause(name: str) -> Response:
+    async def pause(name: str, request: Request) -> Response:
         await Schedules(app, client_of(app)).pause(name, paused=True)
+        await note(app, request, "pause", schedule=name)
         return RedirectResponse("../../schedules", 303, HEADERS)
 
     @router.post("/desk/schedules/{name}/resume", name="resume_schedule_from_page")
-    async def resume(name: str) -> Response:
+    async def resume(name: str, request: Request) -> Response:
         await Schedules(app, client_of(app)).pause(name, paused=False)
+        await note(app, request, "resume", schedule=name)
         return RedirectResponse("../../schedules", 303, HEADERS)
 
     @router.post("/desk/schedules/{name}/run", name="run_schedule_from_page")
-    async def run(name: str) -> Response:
+    async def run(name: str, request: Request) -> Response:
         client = client_of(app)
         await client.store.check_writable()
         job_id = await Schedules(app, client).fire_now(name)
+        await note(app, request, "fire", schedule=name)
         return RedirectResponse(f"../../jobs/{quote(job_id, safe='')}", 303, HEADERS)
 
     return router

@@ -9,6 +9,7 @@ from warrener import Warrener
 from warrener.presence import PresenceBoard
 
 from ..clients import client_of
+from ..noting import note
 from .forms import form_of
 from .rendering import HEADERS, page_class, render
 
@@ -29,6 +30,7 @@ def routes(app: Warrener) -> APIRouter:
     async def shutdown(request: Request) -> Response:
         name = (await form_of(request)).get("name", "")
         await PresenceBoard(app.settings, client_of(app).store).ask_to_stop(name)
+        await note(app, request, "shutdown", worker=name)
         return RedirectResponse("../workers", 303, HEADERS)
 
     return router

@@ -13,6 +13,7 @@ from warrener import Warrener, WorkflowEnded, WorkflowNotFound
 from warrener.ids import is_job_id
 from warrener.workflow_handles import NodeStatus
 
+from ..noting import note
 from .rendering import HEADERS, page_class, render
 
 MOST = 500
@@ -44,11 +45,12 @@ def routes(app: Warrener) -> APIRouter:
         return render(request, "workflow.html", flow=status, rows=rows, ended=ended)
 
     @router.post("/desk/workflows/{flow_id}/revoke", name="revoke_workflow_from_page")
-    async def revoke(flow_id: str) -> Response:
+    async def revoke(flow_id: str, request: Request) -> Response:
         if not is_job_id(flow_id):
             raise WorkflowNotFound(workflow_id=flow_id[:128])
         with suppress(WorkflowEnded):  # its page says so
             await app.workflow(flow_id).revoke()
+            await note(app, request, "revoke", workflow=flow_id)
         return RedirectResponse(f"../{quote(flow_id, safe='')}", 303, HEADERS)
 
     return router

@@ -16,6 +16,7 @@ from warrener.tasks import Options, Signature
 from ..answering import may_arrive, promptly, route_class
 from ..clients import client_of
 from ..job_schemas import JobPage, JobQuery
+from ..noting import note
 from ..openapi import job_request, operation_ids
 from ..problems import problems_with
 from ..published import Published, call_of, others
@@ -67,6 +68,7 @@ def _add_one(router: APIRouter, app: Warrener) -> None:
     )
     async def revoke(
         job_id: str,
+        request: Request,
         response: Response,
         terminate: Annotated[
             bool, Query(description="Kill the process of a run that does not end when asked.")
@@ -80,6 +82,7 @@ def _add_one(router: APIRouter, app: Warrener) -> None:
         async with promptly(app):
             if await client.revoke(job_id, reason, terminate=terminate):
                 response.status_code = 200
+            await note(app, request, "revoke", job=job_id, reason=reason)
             status = await client.status(job_id)
         if status is None:
             raise JobNotFound(job_id=job_id)

@@ -15,6 +15,7 @@ from warrener.selecting import ALL
 
 from ..answering import promptly, route_class
 from ..clients import client_of
+from ..noting import who
 from ..openapi import operation_ids
 from ..operation_schemas import (
     AuditQuery,
@@ -27,7 +28,6 @@ from ..operation_schemas import (
     ReplayRequest,
 )
 from ..problems import problems_with
-from ..security import caller_of
 
 STEP = 0.2
 """Seconds between two looks at an operation whose end is waited for."""
@@ -102,7 +102,7 @@ def _asking(app: Warrener) -> APIRouter:
     )
     async def reindex(queue: str, request: Request, response: Response) -> OperationView:
         """Make the index of a queue's dead letters anew, from the queue."""
-        one = Wanted(kind="reindex", queue=queue, by=_who(request), selection=ALL)
+        one = Wanted(kind="reindex", queue=queue, by=who(request), selection=ALL)
         return await _begun(app, one, request, response)
 
     return router
@@ -130,15 +130,11 @@ async def _begun(
 def _common(queue: str, wanted: PassRequest, request: Request) -> dict[str, Any]:
     return {
         "queue": queue,
-        "by": _who(request),
+        "by": who(request),
         "selection": wanted.selection(everything=wanted.all),
         "limit": wanted.limit,
         "rate": wanted.rate,
     }
-
-
-def _who(request: Request) -> str:
-    return f"http:{caller_of(request).name}"
 
 
 def _address(request: Request, operation_id: str) -> str:
@@ -179,7 +175,7 @@ def _looking(app: Warrener) -> APIRouter:
     )
     async def cancel_operation(id: str, request: Request) -> OperationView:
         """Have an operation end, where it is; what it has done stays done. Ended ones stay as they are."""
-        await cancel(client_of(app), id, _who(request))
+        await cancel(client_of(app), id, who(request))
         return OperationView.of(await operations().find(id))
 
     return router

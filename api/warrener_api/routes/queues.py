@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from warrener import Warrener
+from warrener.limits import QueueRules
 from warrener.queues import Queues, QueueState
 
 from ..answering import route_class
 from ..clients import client_of
+from ..noting import note
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..published import published
@@ -40,24 +42,30 @@ def routes(app: Warrener) -> APIRouter:
 
 def _add_control(router: APIRouter, app: Warrener) -> None:
     @router.post("/{queue}/pause", name="pause_queue", responses=problems_with(404, 422, 503))
-    async def pause(queue: str) -> QueueView:
+    async def pause(queue: str, request: Request) -> QueueView:
         """Let no job of a queue begin, on any worker; what runs goes on."""
-        return _view(await Queues(client_of(app)).pause(queue))
+        state = await Queues(client_of(app)).pause(queue)
+        await note(app, request, "pause", queue=queue)
+        return _view(state)
 
     @router.post("/{queue}/resume", name="resume_queue", responses=problems_with(404, 422, 503))
-    async def resume(queue: str) -> QueueView:
+    async def resume(queue: str, request: Request) -> QueueView:
         """End a pause."""
-        return _view(await Queues(client_of(app)).resume(queue))
+        state = await Queues(client_of(app)).resume(queue)
+        await note(app, request, "resume", queue=queue)
+        return _view(state)
 
     @router.put(
         "/{queue}/limits",
         name="limit_queue",
         responses=problems_with(400, 404, 413, 415, 422, 503),
     )
-    async def limit(queue: str, wanted: LimitRequest) -> QueueView:
+    async def limit(queue: str, wanted: LimitRequest, request: Request) -> QueueView:
         """Limit a queue on all workers together."""
-        queues = Queues(client_of(app))
-        return _view(await queues.limit(queue, wanted.rate, wanted.max_in_flight))
+        state = await Queues(client_of(app)).limit(queue, wanted.rate, wanted.max_in_flight)
+        rules = QueueRules(rate=wanted.rate, max_in_flight=wanted.max_in_flight)
+        await note(app, request, "limit", queue=queue, limits=str(rules))
+        return _view(state)
 
 
 def _view(state: QueueState) -> QueueView:

@@ -9,6 +9,7 @@ from warrener.listed_schedules import Schedules
 
 from ..answering import may_arrive, route_class
 from ..clients import client_of
+from ..noting import note
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..published import others
@@ -67,23 +68,26 @@ def _add_reading(router: APIRouter, app: Warrener) -> None:
 
 def _add_defining(router: APIRouter, app: Warrener) -> None:
     @router.post("", name="add_schedule", status_code=201, responses=problems_with(*BODY))
-    async def add(wanted: NewSchedule) -> ScheduleView:
+    async def add(wanted: NewSchedule, request: Request) -> ScheduleView:
         """Make a schedule, kept in Redis beside those in code."""
         found = await others(app, [wanted.task])
         await _schedules(app).add(wanted.scheduled(app, found, wanted.name))
+        await note(app, request, "add", schedule=wanted.name)
         return await _view(app, wanted.name)
 
     @router.put("/{name}", name="change_schedule", responses=problems_with(404, *BODY))
-    async def change(name: str, wanted: ScheduleRequest) -> ScheduleView:
+    async def change(name: str, wanted: ScheduleRequest, request: Request) -> ScheduleView:
         """Define a schedule anew. One in code is changed there: 409."""
         found = await others(app, [wanted.task])
         await _schedules(app).change(wanted.scheduled(app, found, name))
+        await note(app, request, "change", schedule=name)
         return await _view(app, name)
 
     @router.patch("/{name}", name="pause_schedule", responses=problems_with(404, *BODY))
-    async def pause(name: str, wanted: SchedulePatch) -> ScheduleView:
+    async def pause(name: str, wanted: SchedulePatch, request: Request) -> ScheduleView:
         """Pause or resume a schedule, also one in code."""
         await _schedules(app).pause(name, paused=wanted.paused)
+        await note(app, request, "pause" if wanted.paused else "resume", schedule=name)
         return await _view(app, name)
 
 
@@ -94,9 +98,10 @@ def _add_operating(router: APIRouter, app: Warrener) -> None:
         status_code=204,
         responses=problems_with(404, 409, 422, 503),
     )
-    async def remove(name: str) -> None:
+    async def remove(name: str, request: Request) -> None:
         """Forget a schedule. One in code is removed there: 409."""
         await _schedules(app).remove(name)
+        await note(app, request, "remove", schedule=name)
 
     @router.post(
         "/{name}/fire",
@@ -108,4 +113,6 @@ def _add_operating(router: APIRouter, app: Warrener) -> None:
         """Submit its call once, now, beside its ticks and whatever its policies say."""
         await client_of(app).store.check_writable()
         may_arrive(request)
-        return FiredView(job_id=await _schedules(app).fire_now(name))
+        job_id = await _schedules(app).fire_now(name)
+        await note(app, request, "fire", schedule=name)
+        return FiredView(job_id=job_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from warrener import Warrener
@@ -13,6 +13,7 @@ from warrener.presence import Presence, PresenceBoard
 
 from ..answering import route_class
 from ..clients import client_of
+from ..noting import note
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..schemas import time_view
@@ -58,9 +59,11 @@ def routes(app: Warrener) -> APIRouter:
         status_code=202,
         responses=problems_with(404, 422, 503),
     )
-    async def shutdown(name: str) -> WorkerView:
+    async def shutdown(name: str, request: Request) -> WorkerView:
         """Have a worker finish what runs and end, as by SIGTERM: it hears it within a beat."""
-        return _view(await PresenceBoard(app.settings, client_of(app).store).ask_to_stop(name))
+        worker = await PresenceBoard(app.settings, client_of(app).store).ask_to_stop(name)
+        await note(app, request, "shutdown", worker=name)
+        return _view(worker)
 
     return router
 

@@ -13,6 +13,7 @@ from warrener.tasks import Options
 
 from ..answering import may_arrive, promptly, route_class
 from ..clients import client_of
+from ..noting import note
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..published import Published, call_of, published
@@ -87,6 +88,7 @@ def _add_one(router: APIRouter, app: Warrener) -> None:
     )
     async def revoke(
         workflow_id: str,
+        request: Request,
         terminate: Annotated[
             bool, Query(description="Kill the processes of runs that do not end when asked.")
         ] = False,
@@ -96,6 +98,7 @@ def _add_one(router: APIRouter, app: Warrener) -> None:
             raise WorkflowNotFound(workflow_id=workflow_id[:128])
         async with promptly(app):
             await app.workflow(workflow_id).revoke(terminate=terminate)
+            await note(app, request, "revoke", workflow=workflow_id)
         return await _view(app, workflow_id)
 
 

@@ -80,6 +80,9 @@ def test_a_worker_is_shut_down_and_one_that_is_killed_is_missed(
         page.get_by_role("button", name=f"Shut {odd} down").click()
         assert one.wait(60) == 0
         expect(page.get_by_role("rowheader", name=odd)).to_have_count(0, timeout=20_000)
+        page.goto(f"{api}/desk/audit")
+        row = page.get_by_role("row").filter(has_text=f"worker {odd}")
+        expect(row).to_contain_text("shutdown")
         other.send_signal(signal.SIGKILL)
         other.wait()
         page.goto(api)

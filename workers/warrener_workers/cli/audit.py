@@ -1,4 +1,4 @@
-"""`warrener audit`: who did what to which messages."""
+"""`warrener audit`: who did what."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def audit(
     limit: Annotated[int, typer.Option(min=1, max=KEPT, help="At most so many.")] = 50,
     json: Json = False,
 ) -> None:
-    """Who did what to which messages, the newest first. The last 10,000 entries are kept."""
+    """Who did what to letters, jobs, queues, schedules, workers, the newest first. 10,000 are kept."""
 
     async def call(warrener: Warrener, client: Client) -> list[AuditEntry]:
         return await AuditTrail(warrener.settings, client.store).read(limit)

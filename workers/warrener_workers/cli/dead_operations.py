@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -16,16 +13,8 @@ from warrener.client import Client
 from warrener.operations import Operation, Operations
 
 from .dead import commands
+from .noting import who
 from .options import Json, OptionalApp, moment, print_json, print_table, with_client
-
-
-def who() -> str:
-    """Who runs this command, for the audit trail."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container may have a user without a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 def total_of(one: Operation) -> int | None:

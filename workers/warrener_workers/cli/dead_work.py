@@ -24,7 +24,8 @@ from warrener.steering import cancelled
 from warrener.walking import WalkReport
 
 from .dead import MOST, commands
-from .dead_operations import total_of, who
+from .dead_operations import total_of
+from .noting import who
 from .options import (
     Json,
     OptionalApp,

@@ -13,14 +13,19 @@ from warrener.client import Client
 from warrener.limits import QueueRules
 from warrener.queues import Queues, QueueState
 
+from .noting import note
 from .options import Json, OptionalApp, print_json, with_client
 
 QueueName = Annotated[str, typer.Argument(help="A work queue.")]
 
 
-def _change(app: str, json: bool, change: Callable[[Queues], Awaitable[QueueState]]) -> None:
+def _change(
+    app: str, json: bool, what: str, change: Callable[[Queues], Awaitable[QueueState]], **facts: str
+) -> None:
     async def call(_: Warrener, client: Client) -> QueueState:
-        return await change(Queues(client))
+        state = await change(Queues(client))
+        await note(client, what, queue=state.name, **facts)
+        return state
 
     state = with_client(app, call)
     if json:
@@ -32,12 +37,12 @@ def _change(app: str, json: bool, change: Callable[[Queues], Awaitable[QueueStat
 
 def pause(queue: QueueName, app: OptionalApp = "", json: Json = False) -> None:
     """Let no job of a queue begin, on any worker, until `resume`. What runs goes on."""
-    _change(app, json, lambda queues: queues.pause(queue))
+    _change(app, json, "pause", lambda queues: queues.pause(queue))
 
 
 def resume(queue: QueueName, app: OptionalApp = "", json: Json = False) -> None:
     """End a pause."""
-    _change(app, json, lambda queues: queues.resume(queue))
+    _change(app, json, "resume", lambda queues: queues.resume(queue))
 
 
 def limit(
@@ -55,4 +60,5 @@ def limit(
     """Limit a queue on all workers together; what is not given is not limited."""
     if off is not (rate is None and in_flight is None):
         raise typer.BadParameter("give --rate, --in-flight or both, or else --off")
-    _change(app, json, lambda queues: queues.limit(queue, rate, in_flight))
+    limits = str(QueueRules(rate=rate, max_in_flight=in_flight))
+    _change(app, json, "limit", lambda queues: queues.limit(queue, rate, in_flight), limits=limits)

@@ -19,6 +19,7 @@ from warrener.ids import is_job_id
 from warrener.revoking import revoke_unknown
 
 from .following import watch
+from .noting import note
 from .options import (
     Json,
     OptionalApp,
@@ -90,4 +91,5 @@ async def _revoked(
             return str(error), error
         await revoke_unknown(client.store, client.settings, id, client.clock(), reason)
         waited = True
+    await note(client, "revoke", job=id, reason=reason)
     return ("revoked" if waited else "asked to end"), None

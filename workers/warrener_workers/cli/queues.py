@@ -17,6 +17,7 @@ from warrener.migrating import MigrationReport, Migrator
 from warrener.queues import PurgeReport, Queues, QueueState
 from warrener.topology import Topology
 
+from .noting import note
 from .options import (
     AppPath,
     Json,
@@ -77,7 +78,9 @@ def purge(
         return await Queues(client).state(queue)
 
     async def empty(_: Warrener, client: Client) -> PurgeReport:
-        return await Queues(client).purge(queue)
+        report = await Queues(client).purge(queue)
+        await note(client, "purge", **asdict(report))
+        return report
 
     if not yes:
         ready = with_client(app, look).ready

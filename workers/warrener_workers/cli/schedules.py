@@ -17,6 +17,7 @@ from warrener.tasks import Options
 from warrener.timing import Cron, Every, Timing
 
 from .calls import by_name, call_of, parsed
+from .noting import note
 from .options import (
     AppPath,
     Json,
@@ -106,7 +107,7 @@ def _print(leader: str | None, found: list[ListedSchedule], unreadable: list[Unr
 
 
 def _defining(
-    do: Callable[[Schedules, Scheduled], Coroutine[Any, Any, None]], done: str
+    do: Callable[[Schedules, Scheduled], Coroutine[Any, Any, None]], what: str, done: str
 ) -> Callable[..., None]:
     """A command that defines a schedule, and does this with it."""
 
@@ -133,7 +134,7 @@ def _defining(
             scheduled = Scheduled(name, timing, signature, _missed(missed), _as_is(overlap))
             await do(schedules, scheduled)
 
-        _with_schedules(app, call)
+        _with_schedules(app, call, what, name)
         typer.echo(f"schedule {name} is {done}")
 
     return define
@@ -141,42 +142,50 @@ def _defining(
 
 ADD = "Make a schedule; it is kept in Redis, beside those in code."
 CHANGE = "Define a schedule anew, with all that is wanted of it. One in code is changed there."
-commands.command("add", help=ADD)(_defining(Schedules.add, "made"))
-commands.command("change", help=CHANGE)(_defining(Schedules.change, "changed"))
+commands.command("add", help=ADD)(_defining(Schedules.add, "add", "made"))
+commands.command("change", help=CHANGE)(_defining(Schedules.change, "change", "changed"))
 
 
 @commands.command()
 def pause(name: Name, app: OptionalApp = "") -> None:
     """Submit nothing of it until it is resumed, also if it is in code."""
-    _with_schedules(app, lambda _, schedules: schedules.pause(name, paused=True))
+    _with_schedules(app, lambda _, schedules: schedules.pause(name, paused=True), "pause", name)
     typer.echo(f"schedule {name} is paused")
 
 
 @commands.command()
 def resume(name: Name, app: OptionalApp = "") -> None:
     """Go on with it, from its next tick."""
-    _with_schedules(app, lambda _, schedules: schedules.pause(name, paused=False))
+    _with_schedules(app, lambda _, schedules: schedules.pause(name, paused=False), "resume", name)
     typer.echo(f"schedule {name} goes on")
 
 
 @commands.command()
 def remove(name: Name, app: OptionalApp = "") -> None:
     """Forget it. Jobs that were submitted run all the same; one in code is removed there."""
-    _with_schedules(app, lambda _, schedules: schedules.remove(name))
+    _with_schedules(app, lambda _, schedules: schedules.remove(name), "remove", name)
     typer.echo(f"schedule {name} is removed")
 
 
 @commands.command("fire-now")
 def fire_now(name: Name, app: AppPath) -> None:
     """Submit its call once, now, beside its ticks and whatever its policies say."""
-    typer.echo(_with_schedules(app, lambda _, schedules: schedules.fire_now(name)))
+    typer.echo(_with_schedules(app, lambda _, schedules: schedules.fire_now(name), "fire", name))
 
 
 def _with_schedules(
-    app: str, call: Callable[[Warrener, Schedules], Coroutine[Any, Any, Any]]
+    app: str,
+    call: Callable[[Warrener, Schedules], Coroutine[Any, Any, Any]],
+    what: str = "",
+    name: str = "",
 ) -> Any:
+    """Call it; `what` it does to the schedule of this name, if it is said, is noted."""
+
     async def main(warrener: Warrener, client: Client) -> Any:
-        return await call(warrener, Schedules(warrener, client))
+        answer = await call(warrener, Schedules(warrener, client))
+        if what:
+            await note(client, what, schedule=name)
+        return answer
 
     return with_client(app, main)
 

@@ -17,6 +17,7 @@ from warrener.pinging import Pong
 from warrener.pinging import ping as ask
 from warrener.presence import Presence, PresenceBoard
 
+from .noting import note
 from .options import Json, OptionalApp, print_json, print_table, span, table_of, with_client
 from .watching import Watch, present
 
@@ -109,6 +110,7 @@ def shutdown(
     async def call(warrener: Warrener, client: Client) -> tuple[Presence, bool]:
         board = PresenceBoard(warrener.settings, client.store)
         found = await board.ask_to_stop(name)
+        await note(client, "shutdown", worker=name)
         end = time.monotonic() + wait
         while await board.of(found.owner) is not None:
             if time.monotonic() >= end:

@@ -16,6 +16,7 @@ from warrener import Warrener, WorkflowStatus
 from warrener.client import Client
 from warrener.workflow_handles import NodeStatus
 
+from .noting import note
 from .options import Json, OptionalApp, console, moment, print_json, with_client
 
 commands = typer.Typer(help="Workflows: how far they are, and ending them.", no_args_is_help=True)
@@ -67,8 +68,9 @@ def cancel(
 ) -> None:
     """End a workflow as a whole: what has not begun never will, what runs is asked to end."""
 
-    async def call(warrener: Warrener, _: Client) -> None:
+    async def call(warrener: Warrener, client: Client) -> None:
         await warrener.workflow(id).revoke(terminate=terminate)
+        await note(client, "revoke", workflow=id)
 
     with_client(app, call)
     if json:
