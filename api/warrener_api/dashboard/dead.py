@@ -81,8 +81,9 @@ def routes(app: Warrener) -> APIRouter:
         known = sorted({count.queue for count in counts} | set(await index.queues()))
         queues = [asked.queue] if asked.queue else known
         selection = asked.wanted.selection(everything=True)
-        groups, whole = await index.tally(queues, selection, PATIENCE)
-        page = await index.search(queues, selection, cursor=cursor, size=PAGE, patience=PATIENCE)
+        half = PATIENCE / 2  # for each of two looks
+        groups, whole = await index.tally(queues, selection, half)
+        page = await index.search(queues, selection, cursor=cursor, size=PAGE, patience=half)
         return render(
             request,
             "dead.html",
