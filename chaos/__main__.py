@@ -52,8 +52,10 @@ def main() -> int:
         "--rabbitmq", choices=(OWN, *SUITES, "cluster"), default=OWN, help="own: this machine's"
     )
     parser.add_argument("--without", choices=FLAWS, default="", help="switch a rule off: must fail")
-    parser.add_argument("--keep", type=Path, help="a folder for the logs and the ledger")
+    parser.add_argument("--keep", type=Path, help="a new folder for the logs and the ledger")
     wanted = parser.parse_args()
+    if wanted.keep and (wanted.keep / "ledger").exists():
+        parser.error(f"--keep {wanted.keep}: it has the ledger of another run")
     with tempfile.TemporaryDirectory(prefix="warrener-chaos-") as folder:
         place = (wanted.keep or Path(folder)).absolute()
         place.mkdir(parents=True, exist_ok=True)
