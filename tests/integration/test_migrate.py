@@ -149,7 +149,7 @@ async def _send_if_it_is_there(yard: Yard, job_id: str, accepted: set[str]) -> N
     accepted.add(job_id)
 
 
-@pytest.mark.parametrize("seconds", [1.6, 2.8, 3.4])
+@pytest.mark.parametrize("seconds", [0.4, 1.5, 2.1])
 async def test_killed_at_any_moment_and_run_again_it_loses_nothing(
     yard: Yard, seconds: float
 ) -> None:
