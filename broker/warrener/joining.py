@@ -46,7 +46,7 @@ class Publishes:
 
     def _write(self) -> None:
         channel = self.channel
-        if channel.write_queue.full():
+        if channel.write_queue.full() and not channel.is_closed:
             self._loop.call_later(FULL, self._write)
             return
         waiting, self._waiting = self._waiting, []

@@ -1,13 +1,18 @@
-"""Calls that come while one is under way are made together in the next."""
+"""Publishes of one turn leave in one write; calls that come while one is under way are made together in the
+next."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
+from aiormq import spec
+from aiormq.abc import ChannelFrame
+from aiormq.channel import Channel
 
-from warrener.joining import Calls
+from warrener.joining import Calls, Publishes
 
 
 class Slow:
@@ -67,3 +72,50 @@ async def test_one_that_is_cancelled_stops_nothing() -> None:
     await stays
     await calls.drain()
     assert slow.done == [[1, 2]]
+
+
+class Room:
+    """A channel with room for one write."""
+
+    number = 1
+    max_content_size = 4096
+    is_closed = False
+
+    def __init__(self) -> None:
+        self.write_queue: asyncio.Queue[ChannelFrame] = asyncio.Queue(1)
+        self.write_queue.put_nowait(ChannelFrame(b"", should_close=False))
+        self.delivery_tag = 0
+        self.confirmations: dict[int, asyncio.Future[object]] = {}
+        self.message_id_delivery_tag: dict[str, int] = {}
+
+    def create_future(self) -> asyncio.Future[object]:
+        return asyncio.get_running_loop().create_future()
+
+
+def waiting_for(room: Room) -> tuple[Publishes, list[asyncio.Future[object]]]:
+    publishes = Publishes(cast(Channel, room))
+    ids = [spec.Basic.Properties(message_id=name) for name in ("first", "second")]
+    return publishes, [publishes.publish("", "queue", one, b"{}") for one in ids]
+
+
+async def test_publishes_wait_for_room_and_keep_their_order() -> None:
+    room = Room()
+    _, confirms = waiting_for(room)
+    await turns()
+    assert room.confirmations == {}
+    room.write_queue.get_nowait()
+    written = await room.write_queue.get()
+    assert written.payload.index(b"first") < written.payload.index(b"second")
+    assert room.confirmations == {1: confirms[0], 2: confirms[1]}
+
+
+async def test_a_channel_that_closes_without_room_is_not_tried_again() -> None:
+    room = Room()
+    publishes, _ = waiting_for(room)
+    room.is_closed = True
+    await turns()
+    room.is_closed = False  # so that whatever is written after all is seen
+    room.write_queue.get_nowait()
+    confirm = publishes.publish("", "queue", spec.Basic.Properties(message_id="third"), b"{}")
+    await room.write_queue.get()
+    assert room.confirmations == {1: confirm}
