@@ -88,7 +88,11 @@ def _zygote() -> str:
     path = Path(folder.name) / "socket"
     command = [sys.executable, "-m", "tests.zygote", str(path)]
     zygote = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+        command,
+        cwd=Path(__file__).parents[1],  # wherever the test that comes first stands
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,
     )
     assert zygote.stdout is not None
     assert zygote.stdout.readline() == b"listens\n"

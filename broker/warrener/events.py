@@ -29,6 +29,8 @@ PAUSE = 0.05
 """Seconds for which events are collected before they are told together."""
 LOOK = 1.0
 """Seconds for which it is believed that somebody follows, or nobody."""
+LAST = 1.0
+"""Seconds that the last events may take when a process ends."""
 MARKED = 60
 """Seconds for which events are kept on being told after the last follower has gone: one that comes back
 within them has missed nothing."""
@@ -129,8 +131,10 @@ class Announcer:
             await self._store.send(told(self._namespace, events))
 
     async def close(self) -> None:
-        """Tell the last."""
+        """Tell the last, if Redis takes them soon: events may be missed, and no stop waits for them."""
         if self._telling is not None:
+            await asyncio.wait({self._telling}, timeout=LAST)
+            self._telling.cancel()
             await asyncio.gather(self._telling, return_exceptions=True)
 
 

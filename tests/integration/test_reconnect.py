@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from urllib.parse import quote
@@ -222,3 +223,27 @@ async def test_a_worker_can_be_stopped_while_redis_is_away(
             assert await worker.ended() == 0
         await yard.ready(2)
         await yard.app.close()
+
+
+async def test_a_redis_that_hangs_holds_up_a_stop_no_longer_than_said(
+    yard: Yard, amqp_url: str, tmp_path: Path
+) -> None:
+    with private_redis(tmp_path / "redis") as node:
+        yard = Yard(yard.rabbit, amqp_url, node.url, tmp_path)
+        async with yard.worker(WARRENER_GRACE="0.2") as worker:
+            job = await tasks.wait.send("a", "gate")
+            await yard.noted("start a")
+            os.kill(node.pid, signal.SIGSTOP)
+            worker.kill(signal.SIGTERM)
+            # The calls that are left take a minute and a half if each may try until it gives up.
+            assert await worker.ended() == 0
+        os.kill(node.pid, signal.SIGCONT)
+        await yard.ready(1)
+        yard.open("gate")
+        async with yard.worker():
+            [status] = await yard.ended(job)
+        # Uncharged, if what the worker said last was in Redis's buffers.
+        assert (status.state, status.attempt) == (State.SUCCESS, 1)
+        assert status.losses <= 1
+        await yard.app.close()
+    assert yard.events("a") == ["start a", "start a", "end a"]

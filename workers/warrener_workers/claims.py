@@ -157,11 +157,11 @@ class Claims:
         """Token and time of each claim whose answer is awaited."""
         return [(claim.token, claim.made) for claim in self._asked.values()]
 
-    async def drain(self, seconds: float | None = None) -> None:
-        """Return once all claims under way are answered. Those that are not within so many seconds are
+    async def drain(self, until: float | None = None) -> None:
+        """Return once all claims under way are answered. Those that are not by this time of the loop are
         given up, and their deliveries come again elsewhere."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until):
                 while self._work:
                     await asyncio.gather(*self._work, return_exceptions=True)
         except TimeoutError:

@@ -133,10 +133,10 @@ class Members:
             for run in runs:
                 self._end(run, Bury(error))
 
-    async def drain(self, seconds: float | None = None) -> None:
-        """Return once all that waits has its arguments, or after so many seconds."""
+    async def drain(self, until: float | None = None) -> None:
+        """Return once all that waits has its arguments, or at this time of the loop."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until):
                 while self._work:
                     await asyncio.gather(*self._work, return_exceptions=True)
         except TimeoutError:

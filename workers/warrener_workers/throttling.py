@@ -193,11 +193,11 @@ class Throttling:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    async def drain(self, seconds: float | None = None) -> None:
-        """Open no queue any more; return once nobody waits for an answer, or after so many seconds."""
-        await self.sluices.stop()
+    async def drain(self, until: float | None = None) -> None:
+        """Open no queue any more; return once nobody waits for an answer, or at this time of the loop."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until):
+                await self.sluices.stop()
                 while self._work:
                     await asyncio.gather(*self._work, return_exceptions=True)
         except TimeoutError:

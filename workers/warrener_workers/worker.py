@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -218,34 +218,37 @@ class Worker:
     # The end -------------------------------------------------------------------------------------
 
     async def _finish(self, parts: Parts) -> None:
-        """Take no more, let what runs finish within the grace, hand back the rest."""
+        """Take no more, let what runs finish within the grace, hand back the rest. Redis has
+        `connect_timeout` before the grace and as much after it, for all that is said to it together: while
+        it accepts and answers nothing, each call alone would take that three times."""
+        loop, patience = asyncio.get_running_loop(), parts.settings.connect_timeout
         await parts.consumer.pause()
-        await parts.throttling.drain(parts.settings.connect_timeout)
-        await parts.intake.claims.drain(parts.settings.connect_timeout)
-        await parts.members.drain(parts.settings.connect_timeout)
-        await self._hand_back(parts, self._pool.unstarted())
+        until = loop.time() + patience
+        await parts.throttling.drain(until)
+        await parts.intake.claims.drain(until)
+        await parts.members.drain(until)
+        async with _by(until, "what has not begun comes back once its claims lapse"):
+            await self._hand_back(parts, self._pool.unstarted())
         self._doubts.stop()
         await self._until_idle(parts.settings.grace)
+        until = loop.time() + patience
         # What has just lost its process goes back as well, charged once.
-        await asyncio.gather(*self._charges)
-        await self._hand_back(parts, await self._pool.stop())
-        try:
-            async with asyncio.timeout(parts.settings.connect_timeout):
-                await parts.settlement.drain()
-        except TimeoutError:
-            log.warning("some deliveries are left to be delivered again")
+        async with _by(until, "lost processes are not charged"):
+            await asyncio.gather(*self._charges)
+        unfinished = await self._pool.stop()
+        async with _by(until, "some deliveries are left to be delivered again"):
+            await self._hand_back(parts, unfinished)
+            await parts.settlement.drain()
+            await parts.tally.add()
         parts.settlement.abandon()
-        await parts.tally.add()
         await parts.consumer.close()
-        try:
+        async with _by(until, "the presence is left to lapse"):
             await parts.board.leave(parts.presence)
-        except StoreUnavailable as error:
-            log.debug("presence left to lapse: %s", error)
         if self._listening is not None:
             # Before the connections that it opens its own beside: aiormq would end its calls with an
             # error of no kind.
             self._listening.cancel()
-            await asyncio.wait({self._listening}, timeout=parts.settings.connect_timeout)
+            await asyncio.wait({self._listening}, timeout=patience)
         await parts.client.close()
 
     async def _hand_back(self, parts: Parts, runs: list[Run]) -> None:
@@ -260,3 +263,13 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._pool.until_idle()
+
+
+@contextlib.asynccontextmanager
+async def _by(until: float, otherwise: str) -> AsyncGenerator[None]:
+    """Speak to Redis, no longer than to this time of the loop."""
+    try:
+        async with asyncio.timeout_at(until):
+            yield
+    except (TimeoutError, StoreUnavailable) as error:
+        log.warning("Redis has not answered, and %s: %r", otherwise, error)
