@@ -6,6 +6,7 @@ runs the tests on that version, which `./dev test --rabbitmq 4.3` fetches.
 
 import itertools
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -28,6 +29,8 @@ _database_numbers = itertools.count()
 
 def pytest_configure() -> None:
     """Ends the run here if the RabbitMQ that it is wanted on is missing."""
+    # A shell that starts a run in the background has it ignore Ctrl-C, and so do all its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get(VARIABLE):
         try:
             wanted_rabbit()

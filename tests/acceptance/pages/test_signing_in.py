@@ -102,6 +102,15 @@ def test_what_another_site_sends_is_refused(closed: str, key: str, headers: dict
         assert http.get("/queues").status_code == 200
 
 
+def test_what_is_asked_for_begins_no_header_of_its_own(closed: str, key: str) -> None:
+    with httpx.Client(base_url=closed) as http:
+        assert http.post("/desk/sign-in", data={"key": key}).status_code == 303
+        answer = http.get("/desk/jobs?id=a%0d%0aSet-Cookie:%20b=c")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "jobs/a%0D%0ASet-Cookie%3A%20b%3Dc"
+    assert "set-cookie" not in answer.headers
+
+
 def test_a_session_has_the_roles_of_its_key(closed: str, key: str) -> None:
     with httpx.Client(base_url=closed) as http:
         assert http.post("/desk/sign-in", data={"key": key}).status_code == 303
