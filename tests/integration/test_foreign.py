@@ -185,6 +185,20 @@ async def test_arguments_that_only_newer_workers_take_wait_for_one_of_them(yard:
     assert yard.events("a") == ["start a"]
 
 
+async def test_what_lacks_an_argument_that_newer_workers_need_waits_for_an_older_one(
+    yard: Yard,
+) -> None:
+    async with yard.worker(YARD_NEW="1") as new:
+        handle = await tasks.demands.send("a")
+        await new.says(f"job {handle.id} does not fit the code of this worker")
+        async with yard.worker():
+            new.kill(signal.SIGTERM)
+            assert await new.ended() == 0
+            [status] = await yard.ended(handle)
+    assert (status.state, status.attempt, status.result) == (State.SUCCESS, 1, 0)
+    assert yard.events("a") == ["start a"]
+
+
 async def test_a_task_of_another_queue_runs_where_its_message_lies(yard: Yard) -> None:
     async with yard.worker(queues=("elsewhere",)):
         handle = await tasks.run.options(queue="elsewhere").send("a")

@@ -390,11 +390,23 @@ if "YARD_NEW" not in os.environ:
         note("start", name)
         return 0
 
+    @app.task
+    async def demands(name: str) -> int:
+        """Cannot do without a size, in new workers."""
+        note("start", name)
+        return 0
+
 else:
 
     @app.task(name=f"{__name__}.grows")
     async def grown(name: str, size: int = 1) -> int:
         """The new form of grows."""
+        note("start", name)
+        return size
+
+    @app.task(name=f"{__name__}.demands")
+    async def demanding(name: str, size: int) -> int:
+        """The new form of demands."""
         note("start", name)
         return size
 
