@@ -12,7 +12,7 @@ import pytest
 from warrener import JobHandle, State
 
 from . import yard as tasks
-from .conftest import Yard, proxied, until, until_true
+from .conftest import Yard, gone, proxied, until, until_true
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -62,8 +62,10 @@ async def test_a_worker_that_was_stopped_begins_nothing_that_was_taken_over_mean
         await until_true(
             lambda: _is_started(yard, waiting), "the claim of what waits in the worker"
         )
+        [first] = [psutil.Process(pid) for pid in yard.pids("start a")]
         old.kill(signal.SIGSTOP)
         await broker.cut()
+        await until(lambda: gone([first]), "the end of the process whose worker is silent")
         async with yard.worker("--name", "other"):
             yard.open("gate")
             statuses = await yard.ended(begun, waiting)
