@@ -123,9 +123,15 @@ async def test_every_session_prints_what_the_tutorial_shows(urls: tuple[str, str
         await stack.enter_async_context(mounted(ports["8001"]))
         await served.says("Application startup complete")
         a_few = asyncio.Semaphore(3)
+        every = sections(PAGE)
+        # What is newest in the audit trail is nobody else's only while nobody else does anything.
+        alone = [section for section in every if "$ warrener audit" in section]
+        for section in alone:
+            await follow(section, ports, a_few)
         async with asyncio.TaskGroup() as group:
-            for section in sections(PAGE):
-                group.create_task(follow(section, ports, a_few))
+            for section in every:
+                if section not in alone:
+                    group.create_task(follow(section, ports, a_few))
 
 
 async def follow(section: str, ports: Mapping[str, int], turn: asyncio.Semaphore) -> None:
