@@ -17,6 +17,7 @@ from warrener.pinging import ping
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
+from warrener_workers.nodes import InstalledRabbit
 
 from . import yard as tasks
 from .conftest import QUEUE, Yard
@@ -38,10 +39,14 @@ def _patterns() -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def users(yard: Yard) -> Iterator[dict[str, str]]:
+def users(yard: Yard, installed_rabbit: InstalledRabbit) -> Iterator[dict[str, str]]:
     """The URL of each."""
     urls = {}
-    for name, may in _patterns().items():
+    patterns = _patterns()
+    if tuple(int(n) for n in installed_rabbit.version.split(".")[:2]) >= (4, 3):
+        for may in patterns.values():
+            may["configure"] = patterns["everything"]["configure"]
+    for name, may in patterns.items():
         user = f"{name}-{yard.vhost}"
         yard.rabbit.manage("PUT", f"/api/users/{user}", {"password": "x", "tags": ""})
         yard.rabbit.manage("PUT", f"/api/permissions/{yard.vhost}/{user}", may)
