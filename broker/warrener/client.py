@@ -22,7 +22,7 @@ from .errors import (
     WarrenerError,
 )
 from .events import Announcer
-from .joining import Calls
+from .joining import JoinedCalls
 from .lists import Lists
 from .messages import NO_ARGUMENTS, Message, Seal
 from .outgoing import Outgoing, Publishes, check
@@ -73,7 +73,7 @@ class Client:
         self._announcer = Announcer(settings.namespace, self.store, clock)
         self.store.attach(self._announcer)
         self.catalogue = Catalogue(settings, self.store)
-        self._recording = Calls(self._apply, _MOVES)
+        self._recording = JoinedCalls(self.store.apply, _MOVES)
         self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock
@@ -172,9 +172,6 @@ class Client:
                 left = len(moves) - start
                 log.warning("%d submission(s) are not recorded yet: %s", left, error)
                 return
-
-    async def _apply(self, moves: Sequence[transitions.Transition]) -> None:
-        await self.store.apply(moves)
 
     async def find_task(self, task: str) -> CatalogueEntry | None:
         """What workers have published of a task, or None. Raises StoreUnavailable."""

@@ -19,7 +19,7 @@ FULL = 0.005
 """Seconds after which a full queue of writes is tried again."""
 
 
-class Publishes:
+class JoinedPublishes:
     """Publishes on one confirming channel, on which nobody else publishes: those of one turn of the loop
     leave in one write. Confirms and returned messages stay aiormq's."""
 
@@ -77,11 +77,11 @@ class _Batch(Generic[T]):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
-class Calls(Generic[T]):
+class JoinedCalls(Generic[T]):
     """One call of `do` at a time: what is asked for during one is done together in the next, at most `most`
     items at once."""
 
-    def __init__(self, do: Callable[[Sequence[T]], Awaitable[None]], most: int) -> None:
+    def __init__(self, do: Callable[[Sequence[T]], Awaitable[object]], most: int) -> None:
         self._do = do
         self._most = most
         self._coming: list[_Batch[T]] = []

@@ -56,7 +56,7 @@ class Publisher:
         self._learning = asyncio.Lock()
         self._climbs = True
         self._link = Link(settings, name, self._declare)
-        self._joined: joining.Publishes | None = None
+        self._joined: joining.JoinedPublishes | None = None
         self._asking = asyncio.Lock()
         self._questions = Link(settings, f"{name} (questions)", _nothing)
         self._teller = Teller(settings, name)
@@ -103,7 +103,7 @@ class Publisher:
                         await self._require_exchange(exchange)
                     channel = await self._link.channel()
                     if self._joined is None or self._joined.channel is not channel:
-                        self._joined = joining.Publishes(channel)
+                        self._joined = joining.JoinedPublishes(channel)
                     properties = self._properties(outgoing)
                     await self._joined.publish(exchange, key, properties, message.body)
         except WarrenerError:

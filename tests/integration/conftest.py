@@ -248,6 +248,12 @@ async def proxied(url: str) -> tuple[Proxy, str]:
     return proxy, parts._replace(netloc=netloc).geturl()
 
 
+def version_of(node: RabbitNode) -> tuple[int, ...]:
+    """Its major and minor number."""
+    said: str = node.manage("GET", "/api/overview")["rabbitmq_version"]
+    return tuple(map(int, said.split(".")[:2]))
+
+
 def children(worker: Running) -> list[psutil.Process]:
     """The processes under a worker."""
     return psutil.Process(worker.process.pid).children(recursive=True)

@@ -16,15 +16,10 @@ from warrener_workers.nodes import RabbitNode
 from warrener_workers.watchdog import Watchdog
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, until
+from .conftest import QUEUE, Yard, until, version_of
 
 PATIENT = "patient"
 TAKES_ARGUMENT = (4, 3)
-
-
-def _version(node: RabbitNode) -> tuple[int, ...]:
-    said: str = node.manage("GET", "/api/overview")["rabbitmq_version"]
-    return tuple(int(part) for part in said.split(".")[:2])
 
 
 async def _arguments(yard: Yard, *queues: str) -> dict[str, Any]:
@@ -39,7 +34,7 @@ async def _arguments(yard: Yard, *queues: str) -> dict[str, Any]:
 
 
 async def test_each_version_is_asked_for_or_warned_of_what_the_tasks_need(yard: Yard) -> None:
-    version = _version(yard.rabbit)
+    version = version_of(yard.rabbit)
     queues = (QUEUE, PATIENT, "idle")
     async with yard.worker("-c", "2", "--prefetch", "3", queues=queues) as worker:
         asked = await _arguments(yard, *queues)
@@ -77,7 +72,7 @@ application:set_env(rabbit, channel_tick_interval, {tick}).
 async def test_a_timeout_of_the_broker_that_fires_costs_no_job_and_none_runs_twice(
     yard: Yard,
 ) -> None:
-    if _version(yard.rabbit) >= TAKES_ARGUMENT:
+    if version_of(yard.rabbit) >= TAKES_ARGUMENT:
         await _nothing_fires(yard)
         return
     async with yard.worker("-c", "3") as worker:
@@ -107,7 +102,7 @@ async def _nothing_fires(yard: Yard) -> None:
 
 async def test_a_timeout_of_the_consumer_that_fires_is_survived(yard: Yard) -> None:
     """From 4.3 on RabbitMQ then cancels the consumer, and leaves its channel open."""
-    if (version := _version(yard.rabbit)) < TAKES_ARGUMENT:
+    if (version := version_of(yard.rabbit)) < TAKES_ARGUMENT:
         assert not consumer_arguments(Holding("any", 1.0, 1.0), version, yard.app.settings)
         return
     settings, arrivals = yard.app.settings, list[Arrival]()

@@ -17,10 +17,9 @@ from warrener.pinging import ping
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
-from warrener_workers.nodes import InstalledRabbit
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard
+from .conftest import QUEUE, Yard, version_of
 
 ALL = Selection(everything=True)
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -39,11 +38,11 @@ def _patterns() -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def users(yard: Yard, installed_rabbit: InstalledRabbit) -> Iterator[dict[str, str]]:
+def users(yard: Yard) -> Iterator[dict[str, str]]:
     """The URL of each."""
     urls = {}
     patterns = _patterns()
-    if tuple(int(n) for n in installed_rabbit.version.split(".")[:2]) >= (4, 3):
+    if version_of(yard.rabbit) >= (4, 3):
         for may in patterns.values():
             may["configure"] = patterns["everything"]["configure"]
     for name, may in patterns.items():

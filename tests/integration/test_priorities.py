@@ -10,18 +10,12 @@ from warrener.priorities import LADDER_KEEPS_THEM, QUORUM_HAS_THEM
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.selecting import Selection
-from warrener_workers.nodes import RabbitNode
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, until_true
+from .conftest import QUEUE, Yard, until_true, version_of
 
 PRIORITIES = {"WARRENER_MAX_PRIORITY": "9"}
 CLASSIC = {**PRIORITIES, "WARRENER_QUEUE_TYPE": "classic"}
-
-
-def version(node: RabbitNode) -> tuple[int, ...]:
-    said: str = node.manage("GET", "/api/overview")["rabbitmq_version"]
-    return tuple(map(int, said.split(".")[:2]))
 
 
 @pytest.fixture(params=["quorum", "classic"])
@@ -40,7 +34,7 @@ def set_up(yard: Yard, kind: str) -> None:
 async def has_them(yard: Yard, kind: str) -> bool:
     """Whether this kind of queue has priorities here; where not, that it is refused, by sender and
     worker alike."""
-    if kind == "classic" or version(yard.rabbit) >= QUORUM_HAS_THEM:
+    if kind == "classic" or version_of(yard.rabbit) >= QUORUM_HAS_THEM:
         return True
     with pytest.raises(PrioritiesUnsupported, match=r"RabbitMQ 3\.\d+ has no priorities in quorum"):
         await tasks.run.options(priority=9).send("refused")
@@ -71,7 +65,7 @@ async def test_higher_ones_come_first(yard: Yard, kind: str) -> None:
     async with yard.worker("-c", "1", **environment):
         await yard.ended(*jobs)
     order = [event.split()[1] for event in yard.events() if event.startswith("start")]
-    if kind == "quorum" and version(yard.rabbit) < LADDER_KEEPS_THEM:
+    if kind == "quorum" and version_of(yard.rabbit) < LADDER_KEEPS_THEM:
         # Two levels, of which the lower one has every third turn.
         assert set(order[:2]) == {"p9", "p7"}
     else:
@@ -115,7 +109,7 @@ async def test_a_priority_outlives_a_delay_a_retry_and_a_replay(yard: Yard, kind
 def kept(yard: Yard, kind: str) -> int | None:
     """What is left of a 9 behind the ladder. Before 4.3 a quorum rung that orders by priority lets others
     wait for too long: there the header alone climbs, and the job comes back as one without."""
-    return 9 if kind == "classic" or version(yard.rabbit) >= LADDER_KEEPS_THEM else None
+    return 9 if kind == "classic" or version_of(yard.rabbit) >= LADDER_KEEPS_THEM else None
 
 
 async def test_the_task_says_one_for_jobs_that_are_given_no_other(yard: Yard) -> None:

@@ -25,7 +25,7 @@ from warrener import (
     publishing,
 )
 from warrener.connection import Link, open_channel
-from warrener.joining import Publishes
+from warrener.joining import JoinedPublishes
 from warrener.messages import Message
 from warrener.outgoing import Outgoing
 from warrener.publishing import Publisher
@@ -40,9 +40,9 @@ async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(
 ) -> None:
     """Of ten at a time, each confirmed after a second: the deadline holds for each, not for all."""
     await tasks.run.send("declares")
-    publish = Publishes.publish
+    publish = JoinedPublishes.publish
 
-    def confirmed_late(self: Publishes, *what: Any) -> asyncio.Future[object]:
+    def confirmed_late(self: JoinedPublishes, *what: Any) -> asyncio.Future[object]:
         async def late() -> object:
             confirm = await publish(self, *what)
             await asyncio.sleep(1)
@@ -50,7 +50,7 @@ async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(
 
         return asyncio.ensure_future(late())
 
-    monkeypatch.setattr(Publishes, "publish", confirmed_late)
+    monkeypatch.setattr(JoinedPublishes, "publish", confirmed_late)
     monkeypatch.setattr(publishing, "IN_FLIGHT", 10)
     publisher = yard.client.publisher
     assert isinstance(publisher, Publisher)

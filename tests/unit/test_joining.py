@@ -12,7 +12,7 @@ from aiormq import spec
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
 
-from warrener.joining import Calls, Publishes
+from warrener.joining import JoinedCalls, JoinedPublishes
 
 
 class Slow:
@@ -36,7 +36,7 @@ async def turns() -> None:
 
 async def test_what_comes_during_a_call_is_done_together() -> None:
     slow = Slow()
-    calls = Calls(slow.do, 4)
+    calls = JoinedCalls(slow.do, 4)
     first = asyncio.create_task(calls.do([0]))
     await turns()
     rest = [asyncio.create_task(calls.do([n, -n])) for n in (1, 2, 3)]
@@ -52,7 +52,7 @@ async def test_what_comes_during_a_call_is_done_together() -> None:
 
 async def test_those_who_were_together_share_the_error_and_others_do_not() -> None:
     slow = Slow()
-    calls = Calls(slow.do, 2)
+    calls = JoinedCalls(slow.do, 2)
     asked = [asyncio.create_task(calls.do([n])) for n in (13, 1, 2)]
     for _ in range(2):
         slow.may.release()
@@ -62,7 +62,7 @@ async def test_those_who_were_together_share_the_error_and_others_do_not() -> No
 
 async def test_one_that_is_cancelled_stops_nothing() -> None:
     slow = Slow()
-    calls = Calls(slow.do, 9)
+    calls = JoinedCalls(slow.do, 9)
     gone, stays = asyncio.create_task(calls.do([1])), asyncio.create_task(calls.do([2]))
     await turns()
     gone.cancel()
@@ -92,8 +92,8 @@ class Room:
         return asyncio.get_running_loop().create_future()
 
 
-def waiting_for(room: Room) -> tuple[Publishes, list[asyncio.Future[object]]]:
-    publishes = Publishes(cast(Channel, room))
+def waiting_for(room: Room) -> tuple[JoinedPublishes, list[asyncio.Future[object]]]:
+    publishes = JoinedPublishes(cast(Channel, room))
     ids = [spec.Basic.Properties(message_id=name) for name in ("first", "second")]
     return publishes, [publishes.publish("", "queue", one, b"{}") for one in ids]
 

@@ -10,10 +10,10 @@ from typing import Protocol
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
 
+from warrener.joining import FULL
+
 _ACK = struct.Struct(">BHIHHQBB")
 _END = 0xCE
-FULL = 0.005
-"""Seconds after which a full queue of writes is tried again."""
 
 
 class Settles(Protocol):

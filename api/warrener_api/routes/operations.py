@@ -74,9 +74,7 @@ def _asking(app: Warrener) -> APIRouter:
             resign=wanted.resign,
             edit=wanted.edit,
         )
-        if wanted.dry_run:
-            return await _forecast(app, one, response)
-        return await _begun(app, one, request, response)
+        return await _answered(app, one, wanted.dry_run, request, response)
 
     @router.post(
         "/dead-letters/{queue}/discard",
@@ -90,9 +88,7 @@ def _asking(app: Warrener) -> APIRouter:
         """Give dead letters up: they leave their queue, and their jobs stay FAILURE, with the reason."""
         common = _common(queue, wanted, request)
         one = Wanted(kind="discard", **common, reason=wanted.because)
-        if wanted.dry_run:
-            return await _forecast(app, one, response)
-        return await _begun(app, one, request, response)
+        return await _answered(app, one, wanted.dry_run, request, response)
 
     @router.post(
         "/dead-letters/{queue}/reindex",
@@ -106,6 +102,14 @@ def _asking(app: Warrener) -> APIRouter:
         return await _begun(app, one, request, response)
 
     return router
+
+
+async def _answered(
+    app: Warrener, wanted: Wanted, dry_run: bool, request: Request, response: Response
+) -> OperationView | ForecastView:
+    if dry_run:
+        return await _forecast(app, wanted, response)
+    return await _begun(app, wanted, request, response)
 
 
 async def _forecast(app: Warrener, wanted: Wanted, response: Response) -> ForecastView:
