@@ -140,7 +140,11 @@ class Publisher:
     def _route(self, outgoing: Outgoing) -> tuple[str, str]:
         if outgoing.dead:
             return self._names.dead, outgoing.queue
-        return topology.route(self._names, outgoing.queue, outgoing.delay)
+        delay = outgoing.delay
+        if outgoing.message.due is not None:
+            # The worker that gets it knows when it is due, and waits out the rest of the tick.
+            delay -= topology.TICK
+        return topology.route(self._names, outgoing.queue, delay)
 
     def _properties(self, outgoing: Outgoing) -> spec.Basic.Properties:
         found = encode(self._sealed(outgoing))

@@ -17,6 +17,7 @@ from .arrivals import Arrival
 from .claims import Claim, Claims
 from .context import Context
 from .deliveries import Delivery, Run
+from .early import Early
 from .outcomes import Bury, deferral, growing_park, worker_lost
 from .registry import Registry, TaskSpec
 from .settlement import Settlement
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_PARK = 6.4
 """Seconds: with the lifetime of a presence, the longest that a dead worker's job waits."""
+
+SOON = 0.001
+"""Seconds: `due` has whole milliseconds."""
 
 
 class Intake:
@@ -45,6 +49,7 @@ class Intake:
         self._registry = registry
         self._dispatch = dispatch
         self.claims = Claims(context, board, self._answered, settlement.reject)
+        self.early = Early(self._take_due)
         self.admit: Callable[[Sequence[Delivery]], None] = self.claims.make
         """Has what may run claimed, sooner or later: what limits jobs takes its place."""
 
@@ -62,18 +67,23 @@ class Intake:
                         ours.append(delivery)
         self.admit(ours)
 
+    def _take_due(self, deliveries: Sequence[Delivery]) -> None:
+        self.admit([delivery for delivery in deliveries if self._may_run(delivery)])
+
     def _may_run(self, delivery: Delivery) -> bool:
-        """False for what goes back into the ladder without asking the store."""
+        """False for what waits, here or in the ladder, without asking the store."""
         message, now = delivery.message, self._clock()
         if delivery.undelivered:
             if is_letter(message):
                 self._settlement.bury_again(delivery)
                 return False
             return True
-        if message.due is not None and message.due - now > 2 * TICK:
+        left = 0.0 if message.due is None else message.due - now
+        if left > 2 * TICK:
             # Longer than the whole ladder, or a clock that is ahead: carried on.
-            wait = min(message.due - now, LONGEST_WAIT)
-            self._settlement.pass_on(delivery, message, wait)
+            self._settlement.pass_on(delivery, message, min(left, LONGEST_WAIT))
+        elif left > SOON:
+            self.early.hold(delivery, left)
         elif message.job_id in self._active:
             self._park(delivery, "it runs in this worker")
         elif message.task not in self._registry.specs and (

@@ -223,6 +223,7 @@ class Worker:
         it accepts and answers nothing, each call alone would take that three times."""
         loop, patience = asyncio.get_running_loop(), parts.settings.connect_timeout
         await parts.consumer.pause()
+        await parts.intake.early.give_back()
         until = loop.time() + patience
         await parts.throttling.drain(until)
         await parts.intake.claims.drain(until)

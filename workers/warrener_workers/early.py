@@ -1,0 +1,37 @@
+"""What comes before its time. The ladder works in ticks, and hands a message on a moment before it is due:
+the rest passes here, unclaimed, so that nothing but RabbitMQ holds the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from .deliveries import Delivery
+
+
+class Early:
+    """Hands each delivery to `due` in its time."""
+
+    def __init__(self, due: Callable[[Sequence[Delivery]], None]) -> None:
+        self._due = due
+        self._held: dict[Delivery, asyncio.TimerHandle] = {}
+        self._over = False
+
+    def hold(self, delivery: Delivery, seconds: float) -> None:
+        """Hand it on in so many seconds."""
+        # After give_back(), what came on its heels goes back with its connection.
+        if not self._over:
+            timer = asyncio.get_running_loop().call_later(seconds, self._hand_on, delivery)
+            self._held[delivery] = timer
+
+    def _hand_on(self, delivery: Delivery) -> None:
+        del self._held[delivery]
+        if not delivery.stale:
+            self._due([delivery])
+
+    async def give_back(self) -> None:
+        """Let RabbitMQ have them back, and hand on nothing more."""
+        held, self._held, self._over = self._held, {}, True
+        for delivery, timer in held.items():
+            timer.cancel()
+            await delivery.requeue()
