@@ -24,6 +24,7 @@ from rich.console import Console
 
 from bench import bars, parts
 from bench.sides import Servers, Side, sides
+from bench.watching import Missing
 from warrener_workers.nodes import private_rabbitmq, private_redis
 
 RESULTS = Path(__file__).parent / "results"
@@ -64,7 +65,7 @@ class Bench:
     def _try(self, name: str, side: Side, measure: Callable[[], Any]) -> Any:
         try:
             found = measure()
-        except (parts.Missing, subprocess.CalledProcessError, OSError, TimeoutError) as error:
+        except (Missing, subprocess.CalledProcessError, OSError, TimeoutError) as error:
             console.print(f"{name}: {side.name}: left out: {error}")
             return None
         console.print(f"{name}: {side.name}: {_shown(found)}")

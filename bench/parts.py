@@ -5,68 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psutil
-import redis
 
 from warrener import Warrener
 from warrener.settings import Settings
 
 from . import tasks
 from .sides import Servers, Side, submit, working
-
-PATIENCE = 300.0
-"""Seconds after which a round that has not ended is given up."""
-
-
-class Missing(Exception):
-    """Results that did not come, or came and went."""
-
-
-class Results:
-    """Looks at results in Redis itself."""
-
-    def __init__(self, servers: Servers) -> None:
-        self._store = redis.Redis.from_url(servers.redis)
-
-    def forget(self) -> None:
-        """Begin a round with nothing that an earlier one has left."""
-        self._store.flushdb()
-
-    def done(self, side: Side, keys: Sequence[str]) -> list[bool]:
-        """Which of these can be read."""
-        pipeline = self._store.pipeline(transaction=False)
-        for key in keys:
-            if side.record:
-                pipeline.hget(key, "state")
-            else:
-                pipeline.exists(key)
-        return [reply in {b"SUCCESS", 1} for reply in pipeline.execute()]
-
-    def until_all(self, side: Side, keys: Sequence[str]) -> tuple[float, float]:
-        """When the first and the last could be read. Looks at few at a time, so that looking costs the
-        store little. Raises Missing."""
-        left, first = list(keys), 0.0
-        given_up = time.monotonic() + PATIENCE
-        while left:
-            head, rest = left[:50], left[50:]
-            found = self.done(side, head)
-            now = time.monotonic()
-            if not first and any(found):
-                first = now
-            if now > given_up:
-                raise Missing(f"{side.name}: {len(left)} results are missing")
-            still = [key for key, there in zip(head, found, strict=True) if not there]
-            left = still + rest
-            if still:
-                time.sleep(0.005)
-        last = time.monotonic()
-        if len(set(keys)) != len(keys) or not all(self.done(side, keys)):
-            raise Missing(f"{side.name}: a result that had been there is gone, or there twice")
-        return first, last
+from .watching import PATIENCE, TAIL, Missing, Results
 
 
 class Costs:
@@ -89,29 +40,40 @@ class Costs:
 
 
 def drain(side: Side, servers: Servers, slots: int, jobs: int) -> tuple[float, list[float]]:
-    """Jobs per second of one worker with no-op jobs, from the first result to the last; and its CPU
-    microseconds a job. Submitted before the worker starts. Raises Missing."""
+    """Jobs per second of one worker with no-op jobs, from the first result to the last, those that came
+    with the first left out; and its CPU microseconds a job. Submitted before the worker starts. Raises
+    Missing."""
     results = Results(servers)
     results.forget()
     keys = submit(side, servers, slots, jobs, 0)
     with working(side, servers, slots) as worker:
-        while not any(results.done(side, keys[:1])):
-            if worker.poll() is not None:
-                raise Missing(f"{side.name}: its worker has ended")
-            time.sleep(0.002)
+        _until_first(results, side, keys, worker)
         costs = Costs(worker.pid)
-        first, last = results.until_all(side, keys)
-        return jobs / (last - first), costs.microseconds(jobs)
+        first = time.monotonic()
+        count = jobs - TAIL + len(results.unfinished(side, keys[:TAIL])) if jobs > TAIL else jobs
+        last = results.until_all(side, keys)
+        return count / (last - first), costs.microseconds(count)
+
+
+def _until_first(
+    results: Results, side: Side, keys: Sequence[str], worker: subprocess.Popen[bytes]
+) -> None:
+    while not results.done(side, keys[0]):
+        if worker.poll() is not None:
+            raise Missing(f"{side.name}: its worker has ended")
+        time.sleep(0.002)
 
 
 def naps(side: Side, servers: Servers, slots: int, jobs: int, seconds: float) -> float:
-    """Seconds from the first result to the last of jobs that wait so long, and the wait of the first."""
+    """Seconds from the first result to the last of jobs that wait so long, and the wait of the first.
+    Raises Missing."""
     results = Results(servers)
     results.forget()
     keys = submit(side, servers, slots, jobs, seconds)
-    with working(side, servers, slots):
-        first, last = results.until_all(side, keys)
-        return last - first + seconds
+    with working(side, servers, slots) as worker:
+        _until_first(results, side, keys, worker)
+        first = time.monotonic()
+        return results.until_all(side, keys) - first + seconds
 
 
 def idle(side: Side, servers: Servers, slots: int, seconds: float) -> tuple[float, float]:
