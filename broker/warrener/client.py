@@ -73,7 +73,7 @@ class Client:
         self._announcer = Announcer(settings.namespace, self.store, clock)
         self.store.attach(self._announcer)
         self.catalogue = Catalogue(settings, self.store)
-        self._recording = JoinedCalls(self.store.apply, _MOVES)
+        self._recording = JoinedCalls(self.store.apply, _MOVES, StoreUnavailable)
         self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock
@@ -165,12 +165,17 @@ class Client:
         return replace(outgoing, message=message), standing.fingerprint, standing.exists
 
     async def _record(self, moves: list[transitions.Transition]) -> None:
+        """Write these. Whoever submits waits no longer than `connect_timeout` for a Redis that answers
+        nothing; what it has been asked by then is written all the same if it answers soon."""
+        patience = self.settings.connect_timeout
         for start in range(0, len(moves), _MOVES):
             try:
-                await self._recording.do(moves[start : start + _MOVES])
-            except StoreUnavailable as error:
+                async with asyncio.timeout(patience):
+                    await self._recording.do(moves[start : start + _MOVES])
+            except (StoreUnavailable, TimeoutError) as error:
                 left = len(moves) - start
-                log.warning("%d submission(s) are not recorded yet: %s", left, error)
+                why = str(error) or f"Redis has not answered within {patience:g} s"
+                log.warning("%d submission(s) are not recorded yet: %s", left, why)
                 return
 
     async def find_task(self, task: str) -> CatalogueEntry | None:
@@ -229,10 +234,10 @@ class Client:
         """See Backend.wait. Raises StoreUnavailable."""
         return await self._waiter.wait(job_id, timeout)
 
-    async def close(self) -> None:
-        """Close the connections."""
+    async def close(self, patience: float | None = None) -> None:
+        """Close the connections. Records under way have so many seconds, or `connect_timeout`."""
         await self._waiter.close()
-        await self._recording.drain()
+        await self._recording.drain(self.settings.connect_timeout if patience is None else patience)
         await self._announcer.close()
         await self.publisher.close()
         await self.store.close()

@@ -76,14 +76,25 @@ class _Batch(Generic[T]):
         self.items: list[T] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def fail(self, error: Exception) -> None:
+        """Tell whoever waits; if nobody does, nobody is to hear of it."""
+        self.done.set_exception(error)
+        self.done.exception()
+
 
 class JoinedCalls(Generic[T]):
     """One call of `do` at a time: what is asked for during one is done together in the next, at most `most`
-    items at once."""
+    items at once. Where a call raises `away`, nobody is there, and what waits behind it is not tried."""
 
-    def __init__(self, do: Callable[[Sequence[T]], Awaitable[object]], most: int) -> None:
+    def __init__(
+        self,
+        do: Callable[[Sequence[T]], Awaitable[object]],
+        most: int,
+        away: type[Exception],
+    ) -> None:
         self._do = do
         self._most = most
+        self._away = away
         self._coming: list[_Batch[T]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -104,15 +115,26 @@ class JoinedCalls(Generic[T]):
             batch = self._coming.pop(0)
             try:
                 await self._do(batch.items)
-            except BaseException as error:
-                batch.done.set_exception(error)
-                batch.done.exception()  # whoever waits gets it; if nobody does, nobody is to hear of it
-                if not isinstance(error, Exception):
-                    raise
+            except asyncio.CancelledError:
+                batch.fail(TimeoutError("it was given up"))
+                raise
+            except Exception as error:
+                batch.fail(error)
+                if isinstance(error, self._away):
+                    self._give_up(error)
             else:
                 batch.done.set_result(None)
 
-    async def drain(self) -> None:
-        """Return once nothing is under way."""
+    def _give_up(self, error: Exception) -> None:
+        coming, self._coming = self._coming, []
+        for batch in coming:
+            batch.fail(error)
+
+    async def drain(self, seconds: float) -> None:
+        """Return once nothing is under way; what still is after so many seconds is given up, and raises
+        TimeoutError."""
         if self._running is not None:
-            await asyncio.wait({self._running})
+            await asyncio.wait({self._running}, timeout=seconds)
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._give_up(TimeoutError("it was given up"))

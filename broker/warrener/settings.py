@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     max_result_bytes: int = Field(1_000_000, gt=0)
     publish_timeout: float = Field(10.0, gt=0)
     connect_timeout: float = Field(5.0, gt=0)
+    """For a connection, and for an answer of Redis: it is asked three times. A submission waits so long for
+    its record, once RabbitMQ has confirmed it."""
     request_timeout: float = Field(6.0, gt=0)
     """How long an HTTP call waits for RabbitMQ and Redis, beside the time that it asked to wait: less
     than proxies wait for us."""

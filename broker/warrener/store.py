@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -112,6 +113,7 @@ class Store:
         self._clock = clock
         self._beside: tuple[Beside, ...] = ()
         self.client = client
+        self.patience = 3 * settings.connect_timeout
         self.keys = Keys(settings.namespace)
 
     def attach(self, beside: Beside) -> None:
@@ -214,6 +216,14 @@ class Store:
 
     @asynccontextmanager
     async def reachable(self) -> AsyncIterator[None]:
+        """As heard(), and given up after three times `connect_timeout`: so long take the three tries at a
+        Redis that answers nothing. One whose host does not even refuse connections would take that for
+        each try, since redis-py connects three times in it."""
+        async with self.heard(), asyncio.timeout(self.patience):
+            yield
+
+    @asynccontextmanager
+    async def heard(self) -> AsyncIterator[None]:
         """Turn what a missing or failing Redis raises into StoreUnavailable. Its refusals count as well:
         full (OOM), READONLY, LOADING, MISCONF, NOREPLICAS and their like pass, and more are made up with
         each version."""
@@ -224,7 +234,9 @@ class Store:
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         code = getattr(error, "status_code", None)
-        reason = f"{code} {error}" if code else error
+        reason: object = f"{code} {error}" if code else error
+        if isinstance(error, TimeoutError) and not str(error):
+            reason = f"it has not answered within {self.patience:g} s"
         return StoreUnavailable(url=self._settings.shown_redis_url, reason=reason)
 
     async def close(self) -> None:

@@ -87,7 +87,7 @@ class Waiter:
 
     async def _listen(self) -> None:
         try:
-            async with self._store.reachable():
+            async with self._store.heard():
                 async for event in self._pubsub.listen():
                     wait = self._waits.get(event["channel"].decode())
                     if wait is not None and event["type"] == "subscribe":

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from pydantic import SecretStr
 
-from tests.support import Running
+from tests.support import PATIENCE, Running
 from warrener import BrokerUnavailable, State, StoreUnavailable
 from warrener.presence import PresenceBoard
 from warrener_workers.nodes import InstalledRabbit, private_rabbitmq, private_redis
 
 from . import yard as tasks
-from .conftest import QUEUE, Yard, until, until_true
+from .conftest import QUEUE, Yard, proxied, until, until_true
 
 
 def _connections(yard: Yard) -> list[str]:
@@ -230,20 +232,86 @@ async def test_a_redis_that_hangs_holds_up_a_stop_no_longer_than_said(
 ) -> None:
     with private_redis(tmp_path / "redis") as node:
         yard = Yard(yard.rabbit, amqp_url, node.url, tmp_path)
-        async with yard.worker(WARRENER_GRACE="0.2") as worker:
-            job = await tasks.wait.send("a", "gate")
-            await yard.noted("start a")
+        async with yard.worker("-c", "2", WARRENER_GRACE="0.2") as worker:
+            jobs = [await tasks.wait.send("a", "gate"), await tasks.sends.send("b", "sending")]
+            for name in ("a", "b"):
+                await yard.noted(f"start {name}")
             os.kill(node.pid, signal.SIGSTOP)
+            yard.open("sending")
+            await yard.ready(1)  # what it sends is confirmed, and being recorded
             worker.kill(signal.SIGTERM)
             # The calls that are left take a minute and a half if each may try until it gives up.
             assert await worker.ended() == 0
+        [line] = [line for line in worker.lines if "submission(s)" in line]
+        assert "not recorded yet: Redis has not answered within 5 s" in line
         os.kill(node.pid, signal.SIGCONT)
-        await yard.ready(1)
+        await yard.ready(3)
         yard.open("gate")
         async with yard.worker():
-            [status] = await yard.ended(job)
+            statuses = await yard.ended(*jobs, "b-sent")
         # Uncharged, if what the worker said last was in Redis's buffers.
-        assert (status.state, status.attempt) == (State.SUCCESS, 1)
-        assert status.losses <= 1
+        assert [(s.state, s.attempt) for s in statuses] == [(State.SUCCESS, 1)] * 3
+        assert max(status.losses for status in statuses) <= 1
         await yard.app.close()
     assert yard.events("a") == ["start a", "start a", "end a"]
+    assert yard.events("b-sent") == ["start b-sent", "end b-sent"]
+
+
+async def test_a_rabbitmq_that_hangs_holds_up_no_stop_and_what_ran_is_handed_back(
+    yard: Yard,
+) -> None:
+    broker, amqp = await proxied(yard.amqp_url)
+    impatient = {"WARRENER_GRACE": "0.2", "WARRENER_CONNECT_TIMEOUT": "0.5"}
+    async with yard.worker(WARRENER_AMQP_URL=amqp, **impatient) as worker:
+        job = await tasks.wait.send("a", "gate")
+        await yard.noted("start a")
+        await broker.mute()
+        worker.kill(signal.SIGTERM)
+        assert await worker.ended() == 0
+    # Redis was there: it knows that nobody runs it, and that the worker has left.
+    assert await PresenceBoard(yard.app.settings, yard.client.store).living() == []
+    status = await yard.status(job)
+    assert (status.state, status.losses) == (State.PENDING, 0)
+    await broker.unmute()
+    await broker.close()
+    yard.open("gate")
+    async with yard.worker():
+        [status] = await yard.ended(job)
+    assert (status.state, status.attempt, status.losses) == (State.SUCCESS, 1, 0)
+    assert yard.events("a") == ["start a", "start a", "end a"]
+
+
+async def test_while_redis_hangs_a_send_returns_and_is_recorded_once_redis_answers(
+    yard: Yard, redis_url: str
+) -> None:
+    store, redis = await proxied(redis_url)
+    yard.app.settings = yard.app.settings.model_copy(
+        update={"redis_url": SecretStr(redis), "connect_timeout": 2.0}
+    )
+    await tasks.run.send("connects")
+    await store.mute()
+    jobs = await asyncio.gather(*(tasks.run.send(f"job-{n}") for n in range(3)))
+    await store.unmute()
+    ids = [job.id for job in jobs]
+
+    async def recorded() -> bool:
+        return all(await yard.client.store.statuses(ids))  # by whom, if not by who sent them?
+
+    await until_true(recorded, "the records of what was sent")
+    await store.close()
+
+
+async def test_a_producer_closes_though_redis_hangs(yard: Yard, redis_url: str) -> None:
+    store, redis = await proxied(redis_url)
+    yard.app.settings = yard.app.settings.model_copy(
+        update={"redis_url": SecretStr(redis), "connect_timeout": 900.0}
+    )
+    await tasks.run.send("connects")
+    await store.mute()
+    sending = asyncio.create_task(tasks.run.send("a"))
+    await yard.ready(2)
+    async with asyncio.timeout(PATIENCE):
+        await yard.client.close(0.1)
+        await sending  # it was confirmed, and its worker makes the record
+    await store.unmute()
+    await store.close()

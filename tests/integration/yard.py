@@ -84,6 +84,16 @@ async def wait(name: str, gate: str) -> str:
     return name
 
 
+@app.task
+async def sends(name: str, gate: str) -> str:
+    """Submits a job once the gate is open."""
+    note("start", name)
+    await _gate(gate)
+    await run.options(id=f"{name}-sent").send(f"{name}-sent")
+    note("end", name)
+    return name
+
+
 @app.task(retry=QUICKLY)
 async def gated(name: str, gate: str, failures: int) -> str:
     """Waits for the gate, then fails in its first runs."""

@@ -12,7 +12,12 @@ from aiormq import spec
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
 
+from tests.support import PATIENCE
 from warrener.joining import JoinedCalls, JoinedPublishes
+
+
+class Away(Exception):
+    """Nobody is there to do anything."""
 
 
 class Slow:
@@ -26,6 +31,8 @@ class Slow:
         await self.may.acquire()
         if 13 in items:
             raise ValueError("13")
+        if 0 in items:
+            raise Away
         self.done.append(list(items))
 
 
@@ -36,15 +43,15 @@ async def turns() -> None:
 
 async def test_what_comes_during_a_call_is_done_together() -> None:
     slow = Slow()
-    calls = JoinedCalls(slow.do, 4)
-    first = asyncio.create_task(calls.do([0]))
+    calls = JoinedCalls(slow.do, 4, Away)
+    first = asyncio.create_task(calls.do([9]))
     await turns()
     rest = [asyncio.create_task(calls.do([n, -n])) for n in (1, 2, 3)]
     await turns()
     slow.may.release()
     slow.may.release()
     await asyncio.gather(first, *rest[:2])
-    assert slow.done == [[0], [1, -1, 2, -2]]
+    assert slow.done == [[9], [1, -1, 2, -2]]
     assert not rest[2].done()
     slow.may.release()
     await rest[2]
@@ -52,7 +59,7 @@ async def test_what_comes_during_a_call_is_done_together() -> None:
 
 async def test_those_who_were_together_share_the_error_and_others_do_not() -> None:
     slow = Slow()
-    calls = JoinedCalls(slow.do, 2)
+    calls = JoinedCalls(slow.do, 2, Away)
     asked = [asyncio.create_task(calls.do([n])) for n in (13, 1, 2)]
     for _ in range(2):
         slow.may.release()
@@ -62,7 +69,7 @@ async def test_those_who_were_together_share_the_error_and_others_do_not() -> No
 
 async def test_one_that_is_cancelled_stops_nothing() -> None:
     slow = Slow()
-    calls = JoinedCalls(slow.do, 9)
+    calls = JoinedCalls(slow.do, 9, Away)
     gone, stays = asyncio.create_task(calls.do([1])), asyncio.create_task(calls.do([2]))
     await turns()
     gone.cancel()
@@ -70,8 +77,33 @@ async def test_one_that_is_cancelled_stops_nothing() -> None:
         await gone
     slow.may.release()
     await stays
-    await calls.drain()
+    await calls.drain(PATIENCE)
     assert slow.done == [[1, 2]]
+
+
+async def test_behind_one_for_which_nobody_is_there_nothing_is_tried() -> None:
+    slow = Slow()
+    calls = JoinedCalls(slow.do, 2, Away)
+    asked = [asyncio.create_task(calls.do([n])) for n in (0, 1, 2, 3, 4)]
+    await turns()
+    slow.may.release()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Away] * 5
+    slow.may.release()
+    await calls.do([5])
+    assert slow.done == [[5]]
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+async def test_what_cannot_be_done_in_time_is_given_up_at_the_end(under_way: bool) -> None:
+    calls = JoinedCalls(Slow().do, 2, Away)
+    asked = [asyncio.create_task(calls.do([n])) for n in (1, 2, 3)]
+    await asyncio.sleep(0)  # asked for, and the first call is not begun yet
+    if under_way:
+        await turns()
+    await calls.drain(0)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [TimeoutError] * 3
 
 
 class Room:

@@ -92,3 +92,12 @@ async def test_a_missing_store_is_named_without_its_password(call: Callable[[Sto
         await call(store)
     assert "hunter2" not in str(away.value)
     await store.close()
+
+
+async def test_a_store_that_never_answers_is_given_up() -> None:
+    settings = Settings.model_validate({"connect_timeout": 0.1})
+    store = Store(settings, fakeredis.FakeAsyncRedis(), lambda: 0.0)
+    with pytest.raises(StoreUnavailable, match=r"it has not answered within 0\.3 s"):
+        async with store.reachable():
+            await asyncio.Event().wait()
+    await store.close()

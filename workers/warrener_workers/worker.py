@@ -37,6 +37,11 @@ log = logging.getLogger(__name__)
 EXIT_FORCED = 130
 """What a worker ends with that does not wait for what runs."""
 
+CLOSING = 2.0
+"""Seconds for the politest end of a channel, as long as aiormq waits for that of a connection."""
+LAST = 1.0
+"""Seconds that Redis has for the goodbye at least."""
+
 LIFELINE_BEAT = 0.1
 """Seconds between two signs of life to the children. They wait for one and a half of the worker's own
 beats, of which the shortest is half a second: seven signs may be late before one ends itself."""
@@ -61,6 +66,7 @@ class Worker:
             recycling=mine.recycling,
             clock=clock,
         )
+        self._beat: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._parts: Parts
         self._doubts: Doubts
@@ -100,7 +106,7 @@ class Worker:
         await parts.board.take_name(parts.presence)
         watched = (parts.presence, parts.context, parts.board, parts.intake.claims)
         beating = Beating(*watched, self._give_up, self.stop, lambda: self._pool.memory)
-        beat = self._track(beating.run())
+        self._beat = beat = self._track(beating.run())
         beat.add_done_callback(lambda _: beating.stop())
         self._pool.is_sure = lambda run: parts.context.tenure.covers(run.tenure)
         self._track(parts.tally.keep())
@@ -242,15 +248,20 @@ class Worker:
             await parts.settlement.drain()
             await parts.tally.add()
         parts.settlement.abandon()
-        await parts.consumer.close()
+        await asyncio.gather(parts.consumer.close(), self._listen_no_more())
+        if self._beat is not None:
+            self._beat.cancel()  # or it comes back while connections close
+        until = max(until, loop.time() + LAST)  # a RabbitMQ that hangs takes nothing from Redis
         async with _by(until, "the presence is left to lapse"):
             await parts.board.leave(parts.presence)
+        await parts.client.close(max(0.0, until - loop.time()))
+
+    async def _listen_no_more(self) -> None:
         if self._listening is not None:
             # Before the connections that it opens its own beside: aiormq would end its calls with an
             # error of no kind.
             self._listening.cancel()
-            await asyncio.wait({self._listening}, timeout=patience)
-        await parts.client.close()
+            await asyncio.wait({self._listening}, timeout=CLOSING)
 
     async def _hand_back(self, parts: Parts, runs: list[Run]) -> None:
         try:
