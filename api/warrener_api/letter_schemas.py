@@ -113,7 +113,8 @@ class DeadLetterPage(BaseModel):
 
 
 class DeadLetterView(BaseModel):
-    """A dead letter. `body` ends after 4 KiB; `size` is that of all of it, in bytes."""
+    """A dead letter. `body` ends after 4 KiB; `size` is that of all of it, in bytes. `hidden` says why all
+    of its arguments are masked, and is null if at most secret ones are."""
 
     id: str
     job_id: str
@@ -129,11 +130,13 @@ class DeadLetterView(BaseModel):
     body: str
     size: int
     workflow: str
+    hidden: str | None
 
     @classmethod
     def of(cls, letter: DeadLetter) -> DeadLetterView:
         """The view of a letter."""
         facts = {name: getattr(letter, name) for name in _WHOLE}
+        facts["hidden"] = letter.hidden or None
         return cls(**facts, error=error_view(letter.error), died=time_view(letter.died))
 
 

@@ -49,6 +49,8 @@ class DeadLetter:
     """Bytes of the whole body; with masks, where it has secrets and is shown as a whole."""
     workflow: str = ""
     """The id of the workflow that the job belongs to, if it does."""
+    hidden: str = ""
+    """Why its arguments are masked, secret or not; empty if at most secret ones are."""
 
     def to_json(self) -> bytes:
         """As the index keeps it."""

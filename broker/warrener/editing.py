@@ -61,7 +61,7 @@ class Edit:
 
     def note(self, message: Message) -> bytes:
         """What the job's record keeps of the edit of this message, as JSON; secrets are masked."""
-        original = hidden_body(message.body, self.schemas.get(message.task, {}))
+        original = hidden_body(message.body, self.schemas.get(message.task))
         facts = {
             "operation": self.operation,
             "at": self.at,

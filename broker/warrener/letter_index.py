@@ -183,6 +183,14 @@ class DeadLetterIndex:
             found: Any = await self._store.client.hmget(self._key(queue, "details"), list(ids))
         return [unpacked(text) for text in found if text]
 
+    async def lines(self, queue: str, ids: Sequence[str]) -> list[bytes | None]:
+        """The lines of these letters of a queue; None for one that is not listed."""
+        if not ids:
+            return []
+        async with self._store.reachable():
+            found: Any = await self._store.client.hmget(self._key(queue, "lines"), list(ids))
+        return list(found)
+
     async def page(self, queue: str, size: int = 100) -> list[DeadLetter]:
         """The newest letters of a queue in full."""
         lines = (await self.search([queue], size=size)).letters

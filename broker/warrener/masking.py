@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 MASK = "**********"
 """As pydantic has it."""
-HIDDEN = "(hidden: it has secret arguments, and is no whole JSON)"
+HIDDEN = "(hidden: it may have secret arguments, and is no whole JSON)"
 A_MASK = "it is the mask of a secret, and not the secret"
 _MOST_REFERENCES = 64
 """Of a schema within itself that are followed; what is nested deeper is hidden as a whole."""
@@ -85,9 +85,10 @@ def hidden(value: Any, schema: Schema) -> Any:
     return _Masker(schema, MASK).hide(value, schema)
 
 
-def hidden_body(body: bytes | str, schema: Schema) -> str:
-    """The body of a message to a task whose arguments have this schema, the same way."""
-    if not has_secrets(schema):
+def hidden_body(body: bytes | str, schema: Schema | None) -> str:
+    """The body of a message to a task whose arguments have this schema, the same way. Without a schema any
+    argument may be secret: only the names are shown."""
+    if schema is not None and not has_secrets(schema):
         return body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
         content = from_json(body)
@@ -98,12 +99,19 @@ def hidden_body(body: bytes | str, schema: Schema) -> str:
     args, kwargs = content.get("args", []), content.get("kwargs", {})
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         return HIDDEN
-    shown = {"args": hidden_positional(args, schema), "kwargs": hidden(kwargs, schema)}
+    shown = {"args": hidden_positional(args, schema), "kwargs": hidden_named(kwargs, schema)}
     return to_json({name: shown[name] for name in content}).decode()
 
 
-def hidden_positional(args: Sequence[Any], schema: Schema) -> list[Any]:
-    """Positional arguments with masks; those that are too many are hidden."""
+def hidden_named(kwargs: Mapping[str, Any], schema: Schema | None) -> Any:
+    """Arguments by name with masks, all of them without a schema."""
+    return dict.fromkeys(kwargs, MASK) if schema is None else hidden(kwargs, schema)
+
+
+def hidden_positional(args: Sequence[Any], schema: Schema | None) -> list[Any]:
+    """Positional arguments with masks, all of them without a schema; those that are too many are hidden."""
+    if schema is None:
+        return [MASK for _ in args]
     names = list(schema.get("properties", {}))
     named = hidden(dict(zip(names, args, strict=False)), schema)
     return [*named.values(), *(MASK for _ in args[len(names) :])]

@@ -9,13 +9,14 @@ from typing import Any
 
 from .catalogue import Catalogue
 from .dead_letters import DeadLetter
-from .declared import CatalogueEntry
-from .masking import HIDDEN, has_secrets, hidden, hidden_body, hidden_positional
+from .masking import HIDDEN, MASK, Schema, has_secrets, hidden_body, hidden_named, hidden_positional
 from .settings import Settings
 from .store import Store
 
 MEMORY = 5.0
 """Seconds for which it is believed what a task takes."""
+_OPEN: Schema = {}
+"""Stands for the schemas without a secret."""
 
 
 class Masks:
@@ -23,41 +24,51 @@ class Masks:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._catalogue = Catalogue(settings, store)
-        self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
+        self._known: dict[str, tuple[float, Schema | None]] = {}
 
-    async def _schema(self, task: str) -> dict[str, Any] | None:
-        """The schema of a task's arguments, if any of them is secret."""
+    async def _schema(self, task: str) -> Schema | None:
+        """The schema of a task's arguments. None if no worker has published one: each may be secret."""
         now = time.monotonic()
-        since, entry = self._known.get(task, (now - MEMORY, None))
+        since, schema = self._known.get(task, (now - MEMORY, None))
         if now - since >= MEMORY:
             if len(self._known) > 1000:  # anybody can send messages of any number of tasks
                 self._known.clear()
             entry = await self._catalogue.find(task)
-            if entry is not None and not has_secrets(entry.arguments):
-                entry = None
-            self._known[task] = (now, entry)
-        return entry.arguments if entry else None
+            schema = None if entry is None else entry.arguments
+            if schema is not None and not has_secrets(schema):
+                schema = _OPEN
+            self._known[task] = (now, schema)
+        return schema
 
     async def letters(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
         """Letters as anybody may read them."""
-        found = []
-        for letter in letters:
-            schema = await self._schema(letter.task)
-            found.append(letter if schema is None else _masked(letter, schema))
-        return found
+        return [_masked(letter, await self._schema(letter.task)) for letter in letters]
 
     async def arguments(
         self, task: str, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call as anybody may read them."""
         schema = await self._schema(task)
-        if schema is None:
-            return list(args), kwargs
-        return hidden_positional(args, schema), hidden(kwargs, schema)
+        return hidden_positional(args, schema), hidden_named(kwargs, schema)
 
 
-def _masked(letter: DeadLetter, schema: dict[str, Any]) -> DeadLetter:
+def _masked(letter: DeadLetter, schema: Schema | None) -> DeadLetter:
+    if schema is _OPEN:
+        return letter
     body = hidden_body(letter.body, schema)
     # One that is shown as a whole stays one that is.
     whole = letter.size == len(letter.body.encode()) and body != HIDDEN
-    return replace(letter, body=body, size=len(body.encode()) if whole else letter.size)
+    size = len(body.encode()) if whole else letter.size
+    shown = replace(letter, body=body, size=size)
+    if schema is None and (MASK in body or body == HIDDEN):
+        return replace(shown, hidden=_why_hidden(letter))
+    return shown
+
+
+def _why_hidden(letter: DeadLetter) -> str:
+    if not letter.task:
+        return "it names no task, so that nobody knows which of them are secret"
+    return (
+        "no worker had published what its task takes when it was listed, so that any may be secret: once "
+        f"one has, `warrener dead reindex {letter.queue}` shows those that are not"
+    )

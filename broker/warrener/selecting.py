@@ -53,9 +53,9 @@ class Selection:
         bare = replace(self, died_before=None, died_after=None, everything=True)
         return bare == ALL
 
-    def takes(self, letter: DeadLetter) -> bool:
-        """True if this letter is meant."""
-        line = line_of(letter)
+    def takes(self, letter: DeadLetter, line: bytes | None = None) -> bool:
+        """True if this letter is meant, by its line as it is listed, or else as it would be."""
+        line = line or line_of(letter)
         low, high = self.times
         return (
             (not self.ids or letter.id in self.ids or letter.job_id in self.ids)

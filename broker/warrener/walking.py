@@ -15,6 +15,7 @@ from aiormq.abc import DeliveredMessage
 
 from .client import Client
 from .dead_letters import DeadLetter, read
+from .letter_index import DeadLetterIndex
 from .masks import Masks
 from .messages import BAD_SIGNATURE, Malformed, Message, Seal, decode
 from .selecting import Selection
@@ -118,14 +119,12 @@ async def walk(
     """Go once through the dead queue of a work queue. Raises QueueNotFound, QueueBusy, BrokerUnavailable,
     StoreUnavailable."""
     report, masks = WalkReport(queue), Masks(client.settings, client.store)
+    index = DeadLetterIndex(client.settings, client.store)
     place = Names(client.settings.namespace).dead_queue(queue)
     async with passes(place) as one:
         async for group in one.groups(control.allowed):
             letters = [Letter(delivered, queue, client.seal, place) for delivered in group]
-            # As a listing shows them: whoever searches for a secret finds none here either.
-            shown = await masks.letters(letter.facts for letter in letters)
-            pairs = zip(letters, shown, strict=True)
-            meant = [letter for letter, facts in pairs if selection.takes(facts)]
+            meant = await _meant(index, masks, queue, letters, selection)
             faults = {id(letter): work.fault(letter) for letter in meant}
             chosen = [letter for letter in meant if not faults[id(letter)]]
             chosen = await control.reserve(chosen, report)
@@ -138,6 +137,23 @@ async def walk(
             await one.settle(group, keep)
         report.whole = one.whole
     return report
+
+
+async def _meant(
+    index: DeadLetterIndex,
+    masks: Masks,
+    queue: str,
+    letters: Sequence[Letter],
+    selection: Selection,
+) -> list[Letter]:
+    """Those that are meant. A text is looked for in what is listed, or would be: who searches for what a
+    listing hides finds none here either."""
+    if not selection.text:
+        return [letter for letter in letters if selection.takes(letter.facts)]
+    lines = await index.lines(queue, [letter.facts.id for letter in letters])
+    shown = await masks.letters(letter.facts for letter in letters)
+    listed = zip(letters, shown, lines, strict=True)
+    return [letter for letter, facts, line in listed if selection.takes(facts, line)]
 
 
 def _count(report: WalkReport, seen: int, fates: Sequence[Fate]) -> None:

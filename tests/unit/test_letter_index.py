@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from warrener import ConfigurationError, JobError, Settings, letter_index
+from warrener.catalogue import Catalogue
 from warrener.dead_letters import DeadLetter
+from warrener.declared import CatalogueEntry
 from warrener.letter_index import CAUSES_LOOKED_AT, DeadLetterIndex
 from warrener.letter_lines import cause_id, line_of, parse_line
 from warrener.selecting import ALL, Selection
@@ -21,6 +23,14 @@ ERROR = JobError("builtins.ValueError", "no", "Traceback", frame="shop.till.char
 LETTER = DeadLetter("j~0", "j", "shop.charge", "q", 0, 1, "error", ERROR, 1e9, "heavy-1", body="{}")
 TEXTS = ["order 17", "Order\n18", "ünlauter", "\x1fj17\x1f", "", "a%d[", "x" * 3000 + "order 17"]
 TYPES = ["TimeoutError", "httpx.ReadTimeout", "shop.TimeoutError", "a.b.TimeoutError", ""]
+
+
+@pytest.fixture(autouse=True)
+async def published(store: Store) -> None:
+    """Nothing that these tasks take is secret."""
+    tasks = ["shop.charge", "shop.greet", "shop\x1fgreet", *(f"t{n}" for n in range(600))]
+    entries = [CatalogueEntry(name, "q", {"type": "object"}, {}) for name in tasks]
+    await Catalogue(Settings(), store).publish(entries)
 
 
 def _letter(chance: random.Random, number: int) -> DeadLetter:

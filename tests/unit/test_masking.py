@@ -17,12 +17,13 @@ from warrener.dead_letters import Death, bury
 from warrener.declared import CatalogueEntry
 from warrener.editing import Edit, check
 from warrener.keying import Keyed, concurrency_key, uniqueness
+from warrener.letter_index import DeadLetterIndex
 from warrener.masking import HIDDEN, MASK, hidden_body
 from warrener.masks import Masks
 from warrener.messages import Message
 from warrener.operations import Wanted
 from warrener.records import JobError
-from warrener.selecting import ALL
+from warrener.selecting import ALL, Selection
 from warrener.store import Store
 from warrener.tasks import Options
 from warrener_workers import registry
@@ -230,6 +231,47 @@ async def test_the_masks_are_those_that_workers_published(store: Store) -> None:
     masks = Masks(settings, store)
     assert await masks.arguments("t", ["ann"], {"token": WORD}) == (["ann"], {"token": MASK})
     assert await masks.arguments("u", [], {"token": WORD}) == ([], {"token": WORD})
+
+
+UNKNOWN = [
+    (
+        b'{"args": ["hunter2", null], "kwargs": {"user": "ann", "deep": {"token": "hunter2"}}}',
+        "user",
+    ),
+    (b'{"kwargs": ["hunter2"]}', "hidden"),
+    (b'{"token": "hunter2"}', "hidden"),
+    (b"hunter2", "hidden"),
+    (b"\xffhunter2", "hidden"),
+]
+
+
+@pytest.mark.parametrize("body, seen", UNKNOWN)
+async def test_of_a_task_that_no_worker_has_published_nothing_is_shown_but_names(
+    store: Store, body: bytes, seen: str
+) -> None:
+    index = DeadLetterIndex(Settings(), store)
+    death = Death(JobError("E", "m", "", "unknown_task"), 1.0, "w")
+    _, letter = bury(Message("j", "t", body), "q", death)
+    await index.add([letter])
+    shown = await index.find(letter.id)
+    assert shown is not None
+    assert "`warrener dead reindex q`" in shown.hidden
+    assert WORD not in shown.body
+    assert "ann" not in shown.body
+    assert seen in shown.body
+    [line] = (await index.search(["q"])).letters
+    assert (WORD in line.arguments, seen in line.arguments) == (False, True)
+    assert await index.count("q", Selection(text=WORD)) == 0
+    # Published and listed again, it is shown as any other.
+    await Catalogue(Settings(), store).publish([CatalogueEntry("t", "q", {"type": "object"}, {})])
+    fresh = DeadLetterIndex(Settings(), store)
+    await fresh.add([letter])
+    assert await fresh.find(letter.id) == letter
+
+
+async def test_of_a_task_that_no_worker_has_published_a_schedule_shows_names(store: Store) -> None:
+    masks = Masks(Settings(), store)
+    assert await masks.arguments("t", [WORD], {"a": WORD}) == ([MASK], {"a": MASK})
 
 
 # Edits -----------------------------------------------------------------------------------------------

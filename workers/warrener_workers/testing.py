@@ -20,6 +20,7 @@ import orjson
 from pydantic_core import from_json
 
 from warrener import Job, JobStatus, Task, WaitInsideJob, Warrener
+from warrener.catalogue import Catalogue
 from warrener.client import Client
 from warrener.dead_letters import DeadLetter
 from warrener.errors import WarrenerError
@@ -117,6 +118,7 @@ class WarrenerTest:
         self._settlement = Settlement(context, self._broker, follow_ups=advancing)
         self._members = Members(context, advancing.carrier, self._settlement.finish, self._dispatch)
         known = registry.parse(registry.describe(app))
+        self._published = known.catalogue
         board = PresenceBoard(settings, self._store)
         self._intake = Intake(context, board, self._settlement, known, self._members.dispatch)
         flow = Flow(settings, self._store, self.clock)
@@ -137,6 +139,7 @@ class WarrenerTest:
             resources = None
             if self.app.lifespan is not None:
                 resources = await stack.enter_async_context(self.app.lifespan())
+            await Catalogue(self.app.settings, self._store).publish(self._published)
             threads = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="job"))
             self._runtime = Runtime(self.app, resources, threads)
             try:

@@ -194,6 +194,8 @@ def _show(letter: DeadLetter) -> None:
         print_fact("workflow", letter.workflow, 10)
     for name in ("worker", "raised in", "body"):
         print_fact(name, facts[name], 10)
+    if letter.hidden:
+        print_fact("", f"(its arguments are masked: {letter.hidden})", 10)
     shown = len(letter.body.encode())
     if letter.size > shown:
         print_fact("", f"({shown} of {letter.size} bytes)", 10)
