@@ -106,7 +106,9 @@ async def test_who_is_told_of_the_end_is_told_once_wherever_the_worker_dies() ->
                 await lives.to_the_end(Fuse(at, after=after))
                 lives.light(Fuse())
                 assert await handle.result(0) == 3
-                [callback] = (await handle.status()).callbacks
+                status = await handle.status()
+                assert (status.done, status.total) == (3, 3), (at, after)  # without the callback
+                [callback] = status.callbacks
                 assert callback.state == "SUCCESS", (at, after)
                 assert callback.job_id is not None
                 assert (await app.job(callback.job_id).status()).result == "3"
@@ -143,11 +145,14 @@ async def test_a_failure_and_its_repair_survive_them_as_well() -> None:
                     await handle.result(0)
                 assert RUNS.count("told") in (1, 2), (at, after)
                 assert "member 4" not in RUNS
+                assert (await handle.status()).done == 3, (at, after)  # the body has not begun
                 REPAIRED.append(True)
                 assert (await lives.replay()).replayed in (1, 2)  # a letter may be there twice
                 await lives.to_the_end(Fuse(at, after=after))
                 lives.light(Fuse())
                 assert await handle.result(0) == 7, (at, after)
+                status = await handle.status()
+                assert (status.done, status.total) == (4, 4), (at, after)  # each counts once
                 assert RUNS.count("body") in (1, 2), (at, after)
                 assert RUNS.count("told") in (1, 2)
 
