@@ -5,12 +5,14 @@ OpenTelemetry."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
-from opentelemetry import propagate
+from opentelemetry import context, propagate
 from opentelemetry import trace as otel
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
@@ -21,6 +23,17 @@ from .submissions import Submission
 NANO = 1_000_000_000
 LONGEST = 8_192
 """Bytes of a header that may be of a context: as many as W3C's Baggage asks everybody to pass on."""
+_KEY, _VALUE = r"[!#-'*+.0-9A-Z^-z|~-]+", r"[!#-+\--:<-\[\]-~]*"
+_PAIR = rf"[ \t]*{_KEY}[ \t]*=[ \t]*{_VALUE}[ \t]*"
+_MEMBERS = {
+    "tracestate": r"(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
+    r"=[ -+\--<>-~]{0,255}[!-+\--<>-~]",
+    "baggage": rf"{_PAIR}(?:;(?:{_PAIR}|[ \t]*{_KEY}[ \t]*))*",
+}
+"""What a member of these lists looks like (Trace Context §3.3, Baggage §3.3)."""
+_MOST = {"tracestate": 32, "baggage": 180}
+"""Members of a list."""
+_LONGEST_PARENT, _LONGEST_MEMBER = 512, 4_096
 
 _traced: WeakSet[Warrener] = WeakSet()
 
@@ -54,9 +67,7 @@ async def _sent(submission: Submission, send: Next[Submission]) -> Any:
 
 async def _ran(call: RunCall, run: Next[RunCall]) -> Any:
     job, tracer, now = call.job, otel.get_tracer("warrener"), time.time()
-    # OpenTelemetry refuses longer ones and logs each of them whole, at every run.
-    usable = {name: it for name, it in job.headers.items() if len(it.encode()) <= LONGEST}
-    parent = propagate.extract(usable)
+    parent = propagate.extract(readable(job.headers))
     facts: dict[str, Any] = {
         **_SYSTEM,
         "messaging.destination.name": job.queue,
@@ -72,15 +83,33 @@ async def _ran(call: RunCall, run: Next[RunCall]) -> Any:
             f"wait {job.task}", parent, attributes=facts, start_time=int(since * NANO)
         )
         waited.end(int(now * NANO))
-    with tracer.start_as_current_span(
-        f"run {job.task}", parent, kind=SpanKind.CONSUMER, attributes=facts
-    ) as span:
-        try:
-            return await run(call)
-        except BaseException as error:
-            # By its kind alone, as well as OpenTelemetry's own event of it.
-            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-            raise
+    token = context.attach(parent)  # a span alone would leave its baggage behind
+    try:
+        with tracer.start_as_current_span(
+            f"run {job.task}", kind=SpanKind.CONSUMER, attributes=facts
+        ) as span:
+            try:
+                return await run(call)
+            except BaseException as error:
+                # By its kind alone, as well as OpenTelemetry's own event of it.
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
+    finally:
+        context.detach(token)
+
+
+def readable(headers: Mapping[str, str]) -> dict[str, str]:
+    """These headers of a message without what is no context. OpenTelemetry leaves that out as well, and
+    logs it with each run, some of it whole: anybody's text, at anybody's pace."""
+    found = {name: text for name, text in headers.items() if len(text.encode()) <= LONGEST}
+    if len(found.get("traceparent", "")) > _LONGEST_PARENT:
+        del found["traceparent"]
+    for name, form in _MEMBERS.items():
+        members = [one.strip(" \t") for one in found.pop(name, "").split(",")]
+        good = [one for one in members if len(one) <= _LONGEST_MEMBER and re.fullmatch(form, one)]
+        if good:
+            found[name] = ",".join(good[: _MOST[name]])
+    return found
 
 
 _SYSTEM = {"messaging.system": "rabbitmq"}
