@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
 
+from .errors import ConfigurationError
 from .settings import Settings
 from .tls import context_of, redis_options
 
@@ -25,23 +26,29 @@ word: 16 µs for a claim instead of 2.6."""
 
 def open_client(settings: Settings) -> redis.asyncio.Redis:
     """A client for the store; it connects at its first command. Commands here may be repeated, since
-    every script answers the same to the same token."""
-    # Few connections, shared: one for each concurrent call would be refused by the server long before
-    # it made anything faster.
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        settings.redis_url.get_secret_value(),
-        max_connections=CONNECTIONS,
-        timeout=settings.connect_timeout,
-        socket_connect_timeout=settings.connect_timeout,
-        socket_timeout=settings.connect_timeout,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-        health_check_interval=30,
-        **redis_options(settings),
-    )
-    kind = pool.connection_class
-    if settings.tls_ca and issubclass(kind, SSLConnection):
-        kind = _trusting(kind, settings)
-    pool.connection_class = cancellable(kind)
+    every script answers the same to the same token. Raises ConfigurationError for a URL or files that
+    cannot be used."""
+    try:
+        # Few connections, shared: one for each concurrent call would be refused by the server long
+        # before it made anything faster.
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.redis_url.get_secret_value(),
+            max_connections=CONNECTIONS,
+            timeout=settings.connect_timeout,
+            socket_connect_timeout=settings.connect_timeout,
+            socket_timeout=settings.connect_timeout,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+            health_check_interval=30,
+            **redis_options(settings),
+        )
+        kind = pool.connection_class
+        if settings.tls_ca and issubclass(kind, SSLConnection):
+            kind = _trusting(kind, settings)
+        pool.connection_class = cancellable(kind)
+        pool.make_connection()  # type: ignore[no-untyped-call]  # it does not connect yet
+    except (TypeError, ValueError, ssl.SSLError) as error:
+        reason = str(error).removeprefix("AbstractConnection.__init__() ")
+        raise ConfigurationError(message=f"WARRENER_REDIS_URL does not fit: {reason}") from error
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -55,8 +62,13 @@ def _trusting(connection: type[SSLConnection], settings: Settings) -> type[SSLCo
             super().__init__(**options)
             asked = self.ssl_context  # as the URL says
             if context is not None and asked.ca_certs == settings.tls_ca:
-                context.check_hostname = asked.check_hostname
-                context.verify_mode = ssl.VerifyMode(asked.cert_reqs)
+                theirs = asked.get()
+                context.check_hostname = theirs.check_hostname
+                context.verify_mode = theirs.verify_mode
+                context.verify_flags = theirs.verify_flags
+                context.minimum_version = theirs.minimum_version
+                if asked.ciphers is not None:
+                    context.set_ciphers(asked.ciphers)
                 asked.context = context
 
     return Trusting

@@ -584,4 +584,16 @@ PROVOCATIONS: Mapping[str, Provocation] = {
     "a file for TLS that does not exist": Provocation(
         cli=("queues", "--app", APP), settings={"tls_ca": "/no/such.pem"}
     ),
+    "an option of RabbitMQ's URL that nobody would heed": Provocation(
+        cli=("queues", "--app", APP),
+        settings={"amqp_url": "amqps://127.0.0.1/?ssl_min_version=TLSv1_3"},
+    ),
+    "two ways to say how to verify": Provocation(
+        cli=("queues", "--app", APP),
+        settings={"amqp_url": "amqps://127.0.0.1/?no_verify_ssl=1", "tls_ca": __file__},
+    ),
+    "an option of Redis's URL that it does not have": Provocation(
+        cli=("queues", "--app", APP),
+        settings={"redis_url": "redis://127.0.0.1/?ssl_min_version=771"},
+    ),
 }

@@ -84,6 +84,7 @@ def servers(
     for option, file in (("cert-file", "server.pem"), ("key-file", "server.key")):
         command += [f"--tls-{option}", str(certificates / file)]
     command += ["--tls-ca-cert-file", str(certificates / "ca.pem"), "--save", "", "--logfile", ""]
+    command += ["--tls-protocols", "TLSv1.2"]
     redis = ServerProcess("Redis", command, log=home / "redis.log", env=clean_environment(home))
     with private_rabbitmq(home / "rabbitmq", config=config):
         redis.start(lambda: b"Ready to accept" in (home / "redis.log").read_bytes())
@@ -142,6 +143,43 @@ async def test_servers_refuse_a_client_without_a_certificate(
     with pytest.raises(StoreUnavailable):
         await client.store.ping()
     await client.close()
+
+
+async def test_what_the_url_of_redis_asks_for_holds_beside_an_authority_of_ones_own(
+    servers: dict[str, str], certificates: Path
+) -> None:
+    for version, heard in (
+        (771, True),
+        (772, False),
+    ):  # TLS 1.2, which is all that it speaks, and 1.3
+        url = f"{servers['redis_url']}?ssl_min_version={version}"
+        facts = {**servers, **_files(certificates), "redis_url": url}
+        client = Client(Settings.model_validate(facts), ())
+        if heard:
+            await client.store.ping()
+        else:
+            with pytest.raises(StoreUnavailable, match=r"(?i)version"):
+                await client.store.ping()
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    "name, query",
+    [
+        ("amqp_url", "no_verify_ssl=1"),
+        ("amqp_url", "cafile=/etc/ca.pem"),
+        ("amqp_url", "verify=verify_none"),
+        ("redis_url", "ssl_ca_path=/etc/ssl"),
+        ("redis_url", "tls=1"),
+        ("redis_url", "ssl_ciphers=none"),
+    ],
+)
+async def test_what_nobody_would_heed_is_refused(
+    servers: dict[str, str], certificates: Path, name: str, query: str
+) -> None:
+    facts = {**servers, **_files(certificates), name: f"{servers[name]}?{query}"}
+    with pytest.raises(ConfigurationError, match=f"WARRENER_{name.upper()}"):
+        Client(Settings.model_validate(facts), ())
 
 
 @pytest.mark.parametrize("name", ["tls_ca", "tls_cert", "tls_key"])
