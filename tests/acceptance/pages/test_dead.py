@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from ..place import Place
 from ..shop import SLOW
-from .conftest import check_looks
+from .conftest import check_looks, tab_to
 
 QUEUE = f"/desk/dead?queue={SLOW}"
 
@@ -158,20 +158,12 @@ def test_a_replay_is_seen_to_go_on_and_cancelled(
 def test_the_keyboard_is_enough(page: Page, api: str, dead: Callable[[str], str]) -> None:
     job_id = dead("value")
     page.goto(api + QUEUE)
-    _tab_to(page, f"{job_id}~0")
+    tab_to(page, f"{job_id}~0")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("ValueError")
-    _tab_to(page, "Replay")
+    tab_to(page, "Replay")
     page.keyboard.press("Enter")
     _ended(page)
-
-
-def _tab_to(page: Page, text: str) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText") == text:
-            return
-    raise AssertionError(f"no way to {text!r} by Tab")
 
 
 def test_what_was_written_by_others_is_text(
