@@ -160,37 +160,67 @@ def _named(yard: Yard, name: str) -> int:
     return sum(span["name"] == name for span in _spans(yard))
 
 
-_ENDS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+SCRAPED = {"instance", "job"}
+"""Labels that Prometheus itself adds."""
 
 
-async def _series(*ports: int) -> set[str]:
-    """The names of the series there are, or will be once something is counted."""
+async def _labels(*ports: int) -> dict[str, set[str]]:
+    """The series there are, each with the names of its labels, as Prometheus keeps them."""
     async with httpx.AsyncClient(timeout=PATIENCE) as http:
         texts = [(await http.get(f"http://127.0.0.1:{port}/metrics")).text for port in ports]
     families = [one for text in texts for one in text_string_to_metric_families(text)]
-    return {one.name + end for one in families for end in _ENDS.get(one.type, ())}
+    found: dict[str, set[str]] = {}
+    for one in families:
+        for sample in one.samples:
+            found.setdefault(sample.name, set(SCRAPED)).update(sample.labels)
+    return found
 
 
-def _asked_for() -> set[str]:
-    """The series that the example dashboard and the alert rules speak of, in expressions that can be
-    parsed."""
+def _told(expression: Any, series: Mapping[str, set[str]]) -> set[str]:
+    """The labels that an expression of PromQL has in the end. It asks for none that is not there."""
+    match expression:
+        case promql_parser.VectorSelector():
+            known = series[expression.name or "none"]
+            assert {matcher.name for matcher in expression.matchers.matchers} <= known
+            return set(known)
+        case promql_parser.MatrixSelector():
+            return _told(expression.vector_selector, series)
+        case promql_parser.AggregateExpr():
+            below, by = _told(expression.expr, series), expression.modifier
+            wanted = set(by.labels) if by else set()
+            assert by is None or by.type == promql_parser.AggModifierType.By
+            assert wanted <= below, expression
+            return wanted
+        case promql_parser.Call():
+            told = [_told(one, series) for one in expression.args]
+            if expression.func.name == "histogram_quantile":
+                assert "le" in told[-1]
+                return told[-1] - {"le"}
+            # That a series is missing says nothing but that.
+            return set() if expression.func.name == "absent" else set().union(*told)
+        case promql_parser.BinaryExpr():
+            return _told(expression.lhs, series) | _told(expression.rhs, series)
+        case promql_parser.ParenExpr() | promql_parser.UnaryExpr():
+            return _told(expression.expr, series)
+    assert isinstance(expression, promql_parser.NumberLiteral), expression
+    return set()
+
+
+def _speaks_of(series: Mapping[str, set[str]]) -> None:
+    """Whether the example dashboard and the alert rules speak of these series and labels alone."""
     board = orjson.loads((DEPLOY / "grafana" / "warrener.json").read_bytes())
-    rules = YAML(typ="safe").load((DEPLOY / "prometheus" / "alerts.yml").read_text())
-    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    asked = [one.replace("$__rate_interval", "5m").replace("$__range", "1h") for one in asked]
-    asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            asked = target["expr"].replace("$__rate_interval", "5m").replace("$__range", "1h")
+            shown = set(re.findall(r"{{\s*(\w+)", target.get("legendFormat") or ""))
+            assert shown <= _told(promql_parser.parse(asked), series), target
     for variable in board["templating"]["list"]:
-        asked += re.findall(r"label_values\(([^,]+),", str(variable.get("query", "")))
-    names: set[str] = set()
-
-    def note(expression: promql_parser.Expr) -> bool:
-        if isinstance(expression, promql_parser.VectorSelector) and expression.name:
-            names.add(expression.name)
-        return True
-
-    for one in asked:
-        assert promql_parser.walk(promql_parser.parse(one), note), one
-    return names
+        for name, label in re.findall(r"label_values\((\w+), *(\w+)\)", str(variable["query"])):
+            assert label in series[name]
+    rules = YAML(typ="safe").load((DEPLOY / "prometheus" / "alerts.yml").read_text())
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        said = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+        assert said <= _told(promql_parser.parse(rule["expr"]), series), rule
 
 
 async def test_the_api_tells_how_queues_and_workers_stand(yard: Yard) -> None:
@@ -198,7 +228,6 @@ async def test_the_api_tells_how_queues_and_workers_stand(yard: Yard) -> None:
     api = yard.running("api", "--app", "tests.integration.yard:app", "--port", str(port))
     async with yard.worker("--name", "one", "--metrics-port", str(other)), api as serving:
         await serving.says("the API answers")
-        assert _asked_for() <= await _series(port, other)
         held = [await tasks.wait.options(countdown=600).send("later", "gate") for _ in range(2)]
         await _metrics(port)
         body = {"task": f"{T}.run", "kwargs": {"name": "sent"}}
@@ -206,6 +235,14 @@ async def test_the_api_tells_how_queues_and_workers_stand(yard: Yard) -> None:
             sent = await http.post(f"http://127.0.0.1:{port}/jobs", json=body)
         assert sent.status_code == 202, sent.text
         await yard.ended(sent.json()["id"])
+        await tasks.broken.send("dead")
+
+        async def all_counted() -> bool:
+            series = await _labels(port, other)
+            return {"warrener_dead_letters_total", "warrener_wait_seconds_bucket"} <= series.keys()
+
+        await until_true(all_counted, "a run, and a dead letter")
+        _speaks_of(await _labels(port, other))
         seen = await _metrics(port)
         assert seen["warrener_queue_delayed", QUEUE] == len(held)
         assert seen["warrener_queue_consumers", QUEUE] == 1
