@@ -205,6 +205,25 @@ async def test_an_unknown_id_is_not_found_at_once(
     assert response.json()["type"] == "urn:warrener:job-not-found"
 
 
+async def test_a_body_that_does_not_say_how_long_it_is_ends_at_the_limit(api: str) -> None:
+    url = httpx.URL(api)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = ("POST /jobs HTTP/1.1", f"Host: {url.netloc.decode()}", "Content-Type: application/json")
+    writer.write("\r\n".join([*head, "Transfer-Encoding: chunked", "", ""]).encode())
+    answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    try:
+        sent, chunk = 0, b"[" * 10_000
+        while not answer.done():  # it never ends of itself
+            writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            await writer.drain()
+            sent += len(chunk)
+            await asyncio.sleep(0)
+        assert (await answer).startswith(b"HTTP/1.1 413 ")
+        assert sent < 20_000_000, "it is refused on the way"
+    finally:
+        writer.close()
+
+
 # Queues and health -----------------------------------------------------------------------------------
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
-from .place import Place
+from .place import APP, Place
 from .shop import IDLE
+from .test_worker_names import living
 
 
 async def test_what_operators_do_is_in_the_audit_trail(
@@ -62,3 +63,43 @@ async def test_what_operators_do_is_in_the_audit_trail(
     page = (await http.get("/desk/audit")).text
     assert f"job {jobs[0]}" in page
     assert "schedule nightly" in page
+
+
+async def test_what_commands_do_is_in_it_too_and_a_shutdown_by_whatever_way(
+    http: httpx.AsyncClient, staffed: Place
+) -> None:
+    asked = {"task": "shop.wait_in_line", "kwargs": {"number": 1}}
+    job = (await http.post("/jobs", json=asked)).json()["id"]
+    flow = (await http.post("/workflows", json={"workflow": {"group": [asked]}})).json()["id"]
+    daily = ("daily", "shop.add", "a=1", "--every", "86400", "--app", APP)
+    for command in (
+        ("revoke", job, "--reason", "twice"),
+        ("workflow", "cancel", flow),
+        *((one, IDLE) for one in ("pause", "resume")),
+        *(("schedules", one, *daily) for one in ("add", "change")),
+        *(("schedules", one, "daily") for one in ("pause", "resume")),
+        ("schedules", "fire-now", "daily", "--app", APP),
+        ("schedules", "remove", "daily"),
+    ):
+        done = await asyncio.to_thread(staffed.run, *command)
+        assert done.returncode == 0, done
+    async with living(staffed, "heavy/1"):
+        await asyncio.to_thread(staffed.run, "shutdown", "heavy/1", "--wait", "0")
+        assert (await http.post("/workers/heavy%2F1/shutdown")).status_code == 202
+        form = await http.post("/desk/workers/shutdown", data={"name": "heavy/1"})
+        assert form.status_code == 303
+    # What was refused is no deed.
+    for command in (("revoke", job), ("shutdown", "nobody"), ("schedules", "remove", "daily")):
+        assert (await asyncio.to_thread(staffed.run, *command)).returncode != 0
+
+    found = (await http.get("/audit", params={"size": 13})).json()[::-1]
+    queue, schedule, worker = {"queue": IDLE}, {"schedule": "daily"}, {"worker": "heavy/1"}
+    assert [(x["what"], x["facts"]) for x in found] == [
+        ("revoke", {"job": job, "reason": "twice"}),
+        ("revoke", {"workflow": flow}),
+        *((what, queue) for what in ("pause", "resume")),
+        *((what, schedule) for what in ("add", "change", "pause", "resume", "fire", "remove")),
+        *(("shutdown", worker) for _ in range(3)),
+    ]
+    assert all("@" in x["who"] for x in found[:-2])
+    assert [x["who"].split(":")[0] for x in found[-2:]] == ["http", "desk"]
