@@ -71,8 +71,9 @@ def _clock(seconds: float) -> str:
 
 
 def _runs(minutes: Sequence[Counts]) -> list[tuple[str, list[Any]]]:
+    some = any(counts.ends for counts in minutes)
     return [
-        (outcome, [counts.total(outcome) for counts in minutes])
+        (outcome, [counts.total(outcome) if some else None for counts in minutes])
         for outcome in ("succeeded", "retried", "failed")
     ]
 
