@@ -5,7 +5,7 @@ answers one script (measured in docs/performance.md)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Any, NamedTuple, Protocol
 
 from redis.exceptions import ResponseError
@@ -16,12 +16,23 @@ AT_ONCE = 100
 FAULT = b"!"
 """First word of an answer that is an error."""
 
+COMMON, OWN = "=", "."
+
 _BEHIND = """
-local answers, keys, words = {}, tonumber(ARGV[1]), tonumber(ARGV[2])
+local keys, pattern, at = tonumber(ARGV[1]), ARGV[2], 2
+local answers, mine, said, own = {}, {}, {}, {}
+for i = 1, #pattern do
+  if pattern:sub(i, i) == '=' then
+    at = at + 1
+    said[i] = ARGV[at]
+  else
+    own[#own + 1] = i
+  end
+end
 for n = 0, #KEYS / keys - 1 do
-  local mine, said = {}, {}
   for i = 1, keys do mine[i] = KEYS[n * keys + i] end
-  for i = 1, words do said[i] = ARGV[2 + n * words + i] end
+  for i = 1, #own do said[own[i]] = ARGV[at + i] end
+  at = at + #own
   local fine, answer = pcall(move, mine, said)
   if not fine then answer = {'!', type(answer) == 'table' and answer.err or tostring(answer)} end
   answers[n + 1] = answer
@@ -63,19 +74,29 @@ def for_many(text: str) -> str:
 
 def batched(calls: Sequence[Called]) -> Iterator[Batch]:
     """The calls in order, those that follow one another with one script joined."""
-    for (script, keys, words), group in groupby(calls, _alike):
+    for (script, keys, _), group in groupby(calls, _alike):
         while some := list(islice(group, AT_ONCE)):
             if len(some) == 1 or "/" in script:
                 for call in some:
                     yield Batch(script, 1, [keys, *call.keys, *call.arguments])
                 continue
-            flat: list[Any] = [len(some) * keys]
-            for call in some:
-                flat += call.keys
-            flat += (keys, words)
-            for call in some:
-                flat += call.arguments
-            yield Batch(many(script), len(some), flat)
+            yield Batch(many(script), len(some), _joined(some, keys))
+
+
+def _joined(calls: Sequence[Called], keys: int) -> list[Any]:
+    """All keys; how many each has; which words of the moves are the same for all, one character a word, and
+    these once; then each move's own. Most are the same: who claims, for which queue, of which task."""
+    columns = list(zip(*(call.arguments for call in calls), strict=True))
+    same = [column.count(column[0]) == len(calls) for column in columns]
+    own = [column for column, is_same in zip(columns, same, strict=True) if not is_same]
+    return [
+        keys * len(calls),
+        *chain.from_iterable(call.keys for call in calls),
+        keys,
+        "".join(COMMON if is_same else OWN for is_same in same),
+        *(column[0] for column, is_same in zip(columns, same, strict=True) if is_same),
+        *chain.from_iterable(zip(*own, strict=True)),
+    ]
 
 
 def _alike(call: Called) -> tuple[str, int, int]:

@@ -161,7 +161,7 @@ class Client:
             submission.unique_for,
             refuse=submission.refuse_duplicate,
         )
-        message = replace(outgoing.message, job_id=standing.job_id)
+        message = outgoing.message._replace(job_id=standing.job_id)
         return replace(outgoing, message=message), standing.fingerprint, standing.exists
 
     async def _record(self, moves: list[transitions.Transition]) -> None:

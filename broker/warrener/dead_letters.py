@@ -107,8 +107,8 @@ def bury(message: Message, queue: str, death: Death) -> tuple[Outgoing, DeadLett
         f"{_PREFIX}worker": death.worker,
         f"{_PREFIX}attempts": orjson.dumps(fitting(letter.attempts, room)).decode(),
     }
-    corpse = replace(
-        message, due=None, parks=0, waiting_since=None, extra={**message.extra, **headers}
+    corpse = message._replace(
+        due=None, parks=0, waiting_since=None, extra={**message.extra, **headers}
     )
     return Outgoing(corpse, queue, dead=True), letter
 
@@ -193,13 +193,12 @@ def is_letter(message: Message) -> bool:
 def unburied(message: Message) -> Message:
     """The very attempt of which this is the letter."""
     extra = {name: value for name, value in message.extra.items() if not name.startswith(_PREFIX)}
-    return replace(message, extra=extra)
+    return message._replace(extra=extra)
 
 
 def revive(message: Message) -> Message:
     """The job of a dead letter, ready for its queue: attempts start afresh, one generation later."""
-    return replace(
-        unburied(message),
+    return unburied(message)._replace(
         attempt=1,
         generation=message.generation + 1,
         due=None,

@@ -4,7 +4,7 @@ the task, and on record with what they were before and who changed them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -42,7 +42,7 @@ class Edit:
         check(message.task, arguments, schema)
         when = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="seconds")
         extra = {**message.extra, HEADER: f"{self.by} {when}"}
-        return replace(message, body=encode_unchecked((), arguments, message.task), extra=extra)
+        return message._replace(body=encode_unchecked((), arguments, message.task), extra=extra)
 
     def try_on(self, letter: DeadLetter) -> None:
         """Return if they would fit this letter's job, as far as a listing shows it: if that is masked or

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -32,18 +31,17 @@ class Revocation:
             if self._cancel is not None:
                 self._cancel()
 
-    @contextmanager
-    def cancels_me(self) -> Iterator[None]:
-        """Cancel the current task when asked, while this lasts."""
+    def cancels_me(self) -> None:
+        """Cancel the current task when asked, until spares_me()."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
-        try:
-            if self.asked:
-                task.cancel()
-            yield
-        finally:
-            self._cancel = None
+        if self.asked:
+            task.cancel()
+
+    def spares_me(self) -> None:
+        """Cancel nothing any more."""
+        self._cancel = None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiormq import spec
 from pamqp.encode import encode_table_value
@@ -39,8 +39,10 @@ NO_ARGUMENTS = b'{"args":[],"kwargs":{}}'
 Headers = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+NO_HEADERS: Headers = {}
+
+
+class Message(NamedTuple):
     """One attempt at one job. Times are Unix seconds here, and whole milliseconds in the headers."""
 
     job_id: str
@@ -64,7 +66,7 @@ class Message:
     """Which part of which workflow it is, as ID/NODE/ROUND; empty for a job of its own."""
     foreign: bool = False
     """True if it came without our headers: no producer of ours records it."""
-    extra: Headers = field(default_factory=dict)
+    extra: Headers = NO_HEADERS
     """Headers that others put there: traces, signatures, facts of a dead letter."""
 
     @property
@@ -74,11 +76,11 @@ class Message:
 
     def next_attempt(self) -> Message:
         """The message of the attempt after this one."""
-        return replace(self, attempt=self.attempt + 1, parks=0, waiting_since=None)
+        return self._replace(attempt=self.attempt + 1, parks=0, waiting_since=None)
 
     def parked(self) -> Message:
         """The same attempt, put back once more."""
-        return replace(self, parks=self.parks + 1)
+        return self._replace(parks=self.parks + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +151,39 @@ def encode(message: Message, message_id: str | None = None) -> spec.Basic.Proper
 
 def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign | Malformed:
     """A delivery as a job, as a job to adopt, or as what is wrong with it. Never raises."""
-    headers: Headers = dict(properties.headers or {})
-    job_id = properties.correlation_id or properties.message_id or None
-    task = properties.message_type or None
-    reason = _fault(properties, headers, job_id)
+    stamp = properties.timestamp
+    return job_of(
+        body,
+        dict(properties.headers or {}),
+        properties.correlation_id or properties.message_id or None,
+        properties.message_type or None,
+        stamp.timestamp() if stamp else 0.0,
+        properties.content_type or CONTENT_TYPE,
+        properties.priority or None,
+    )
+
+
+def job_of(
+    body: bytes,
+    headers: Headers,
+    job_id: str | None,
+    task: str | None,
+    created: float,
+    content_type: str = CONTENT_TYPE,
+    priority: int | None = None,
+) -> Message | Foreign | Malformed:
+    """The same of properties that have been taken apart. Never raises."""
+    reason = _fault(content_type, job_id, task) or _header_fault(headers)
     if reason or task is None:
         known_id = job_id if job_id and is_job_id(job_id) else None
         return Malformed(reason or "no task name (property `type`)", body, headers, known_id, task)
-    stamp = properties.timestamp
     message = Message(
         job_id=job_id or "",
         task=task,
         body=body,
         attempt=headers.get("attempt", 1),
         generation=headers.get("generation", 0),
-        created=stamp.timestamp() if stamp else 0.0,
+        created=created,
         due=_from_ms(headers.get("due")),
         parks=headers.get("parks", 0),
         waiting_since=_from_ms(headers.get("waiting_since")),
@@ -171,7 +191,7 @@ def decode(properties: spec.Basic.Properties, body: bytes) -> Message | Foreign 
         concurrency_key=headers.get("concurrency_key"),
         # The header outlives the delay ladder; other clients know the property alone, and 0 is what some
         # of them always set.
-        priority=headers.get("priority", properties.priority or None),
+        priority=headers.get("priority", priority),
         workflow=headers.get("workflow", ""),
         foreign="attempt" not in headers,
         extra=_extra(headers),
@@ -200,19 +220,18 @@ def _writable(value: Any) -> Any:
     return value
 
 
-def _fault(properties: spec.Basic.Properties, headers: Headers, job_id: str | None) -> str | None:
-    content_type = properties.content_type or CONTENT_TYPE
+def _fault(content_type: str, job_id: str | None, task: str | None) -> str | None:
     if content_type != CONTENT_TYPE:
-        content_type = content_type.split(";")[0].strip().lower()
+        content_type = content_type.split(";", maxsplit=1)[0].strip().lower()
         if content_type == UNREADABLE:
             return "its properties cannot be read (text that is not UTF-8, or a time after 9999)"
         if content_type != CONTENT_TYPE:
             return f"content type {content_type!r} instead of {CONTENT_TYPE}"
     if job_id and not is_job_id(job_id):
         return "the job id (correlation_id) has characters or a length that are not allowed"
-    if properties.message_type and len(properties.message_type) > 255:
+    if task and len(task) > 255:
         return "the task name is longer than 255 characters"
-    return _header_fault(headers)
+    return None
 
 
 def _header_fault(headers: Headers) -> str | None:

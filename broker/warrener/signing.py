@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import replace
 from typing import Any
 
 from .messages import Foreign, Malformed, Message, to_ms
@@ -32,7 +31,7 @@ class Signer:
     def seal(self, message: Message, place: str) -> Message:
         """The message with its signature for the queue `place`."""
         extra = {**message.extra, HEADER: self._signature(self._current, message, place)}
-        return replace(message, extra=extra)
+        return message._replace(extra=extra)
 
     def check(
         self, found: Message | Foreign | Malformed, place: str
@@ -49,7 +48,7 @@ class Signer:
             return message
         # Its letter carries no signature: one that is valid somewhere else might be valid there.
         rest = {name: value for name, value in message.extra.items() if name != HEADER}
-        bare = replace(message, extra=rest)
+        bare = message._replace(extra=rest)
         return Malformed(reason, bare.body, rest, bare.job_id or None, bare.task, bare)
 
     def _fault(self, message: Message, place: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .settings import Settings
 from .store import Store
@@ -18,8 +19,7 @@ _STEPS = 4
 """Buckets of the run times for each doubling: their bounds are 19 % apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How runs of a task on a queue ended: succeeded, retried, failed or revoked."""
 
     task: str

@@ -8,10 +8,9 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
@@ -58,8 +57,7 @@ _SPOILT = re.compile(r"WRONGTYPE |(ERR )?user_script:\d+: ")
 """In an error that comes of one record alone: no hash, or with fields that no script wrote."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A call of one script, which answers the same when it is called twice."""
 
     script: str
@@ -102,7 +100,12 @@ class Keys:
 
     def ended(self, job_id: str) -> str:
         """The channel that announces a job's end."""
-        return f"{self.prefix}:ended:{job_id}"
+        return f"{self.endings}{job_id}"
+
+    @property
+    def endings(self) -> str:
+        """What the names of these channels begin with."""
+        return f"{self.prefix}:ended:"
 
 
 class Store:
@@ -148,8 +151,8 @@ class Store:
         keys = [self.keys.job(move.job_id)]
         if move.script == "succeed":
             keys.append(self.keys.result(move.job_id))
-        channel = (self.keys.ended(move.job_id),) if move.announces else ()
-        return Call(move.script, tuple(keys), (*move.arguments, *channel))
+        channels = (self.keys.endings,) if move.announces else ()
+        return Call(move.script, tuple(keys), (*move.arguments, *channels))
 
     async def _send(self, calls: Sequence[Call], along: Sequence[Command] = ()) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)

@@ -6,7 +6,7 @@ Building one does no I/O: Store.apply() sends any number of them in one round tr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .messages import Message
 
@@ -15,8 +15,7 @@ Subject = tuple[Message, str]
 """An attempt and its work queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """A call of one script on one job's record."""
 
     script: str
@@ -36,8 +35,7 @@ class Runner:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """The claim was granted; `losses` counts the runs that died with their process."""
 
     losses: int
@@ -166,8 +164,8 @@ def succeed(
     """The run ended well. `ttls`: seconds that the result and the record live. Answers ok, superseded
     or forgotten."""
     kept = b"" if result == b"null" else result
-    result_ttl, record_ttl = (max(1, round(ttl)) for ttl in ttls)
-    arguments = (token, now, kept, result_ttl, record_ttl, owed)
+    result_ttl, record_ttl = ttls
+    arguments = (token, now, kept, max(1, round(result_ttl)), max(1, round(record_ttl)), owed)
     return Transition("succeed", job_id, arguments, announces=True, about=about)
 
 

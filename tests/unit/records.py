@@ -1,7 +1,7 @@
 """Bringing a job's record into each of its states, and looking at it as the store keeps it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from warrener import State, transitions
@@ -52,7 +52,7 @@ class Record:
     def message(self) -> Message:
         """The message of the attempt at which it is."""
         generation, attempt = self.order if self.fields else (0, 1)
-        return replace(FIRST, generation=generation, attempt=attempt)
+        return FIRST._replace(generation=generation, attempt=attempt)
 
 
 def check_move(before: Record, after: Record) -> None:
@@ -124,7 +124,7 @@ def way(*moves: Transition) -> Way:
 
 SUBMITTED = transitions.submit(FIRST, QUEUE)
 SECOND = FIRST.next_attempt()
-REPLAYED = replace(FIRST, generation=1)
+REPLAYED = FIRST._replace(generation=1)
 # The runs that end hold the token "mine".
 WAYS: dict[str, Way] = {
     "nothing": way(),
@@ -134,7 +134,7 @@ WAYS: dict[str, Way] = {
     "PENDING replayed": way(
         SUBMITTED, claimed(FIRST, "a"), buried("a"), transitions.replay(FIRST, QUEUE)
     ),
-    "SCHEDULED": way(transitions.submit(replace(FIRST, due=30.0), QUEUE)),
+    "SCHEDULED": way(transitions.submit(FIRST._replace(due=30.0), QUEUE)),
     "STARTED": way(SUBMITTED, claimed(FIRST, "mine")),
     "STARTED again": way(SUBMITTED, claimed(FIRST, "a"), retried("a"), claimed(SECOND, "mine")),
     "STARTED replayed": way(SUBMITTED, claimed(FIRST, "a"), buried("a"), claimed(REPLAYED, "mine")),

@@ -1,7 +1,5 @@
 """What waits for a queue, how old the oldest is and how fast it moves, on the store's own scripts."""
 
-from dataclasses import replace
-
 import pytest
 
 from warrener import Settings
@@ -56,7 +54,7 @@ async def test_what_is_due_waits_since_it_was_due_and_what_is_not_is_delayed(lis
     late = job("late", created=NOW - 500, due=NOW - 30)
     soon = [job(f"soon-{n}", created=NOW - 500, due=NOW + 30) for n in range(3)]
     await listed.apply([submit(one, MINE) for one in (late, *soon)])
-    await listed.apply([submit(replace(soon[0], job_id="elsewhere"), OTHERS)])
+    await listed.apply([submit(soon[0]._replace(job_id="elsewhere"), OTHERS)])
     found = await backlog(listed)
     assert (found.delayed, found.oldest) == (3, 30)
     await listed.apply([claim(late, MINE)])
@@ -69,7 +67,7 @@ async def test_what_is_due_waits_since_it_was_due_and_what_is_not_is_delayed(lis
 
 def fail_later(message: Message) -> Transition:
     move = fail(message, NOW + 5)
-    return replace(move, about=(message, MINE))
+    return move._replace(about=(message, MINE))
 
 
 async def test_the_rates_are_those_of_the_last_minutes(listed: Store) -> None:

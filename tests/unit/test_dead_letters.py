@@ -1,6 +1,7 @@
 """Dead letters: buried, over the wire, read, revived."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ deaths = st.builds(
     st.lists(attempts, max_size=KEPT_ATTEMPTS),
 )
 messages = st.builds(
-    Message,
+    partial(Message),
     job_id=st.from_regex(r"[a-z0-9~-]{1,40}", fullmatch=True),
     task=st.just("shop.mail"),
     body=words.map(str.encode),
@@ -92,7 +93,7 @@ def test_the_time_of_death_survives_the_wire(second: int) -> None:
 def test_a_revived_job_is_the_same_job_one_generation_later(message: Message, why: Death) -> None:
     outgoing, _ = bury(message, "q", why)
     alive = revive(received(outgoing.message))
-    fresh = replace(message, attempt=1, generation=message.generation + 1, parks=0)
+    fresh = message._replace(attempt=1, generation=message.generation + 1, parks=0)
     assert alive == fresh
     assert alive.order > message.order
 

@@ -1,7 +1,6 @@
 """Lists of jobs beside the records: each state, paging, what no longer fits, rebuilding."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ def listed(store: Store) -> Store:
 
 
 def job(job_id: str, **facts: object) -> Message:
-    return replace(FIRST, job_id=job_id, **facts)  # type: ignore[arg-type]
+    return FIRST._replace(job_id=job_id, **facts)  # type: ignore[arg-type]
 
 
 def submit(message: Message, queue: str = QUEUE) -> Transition:
@@ -103,7 +102,7 @@ async def test_what_waits_is_listed_by_when_it_is_due(listed: Store) -> None:
     await listed.apply([claim(soon)])
     assert await ids(listed, *WAITS) == ["retried", "late"]
     # A second copy of the first attempt, meanwhile, takes nothing off that waits.
-    await listed.apply([claim(replace(retried, due=5.0))])
+    await listed.apply([claim(retried._replace(due=5.0))])
     assert await ids(listed, *WAITS) == ["retried", "late"]
 
 
@@ -112,7 +111,7 @@ async def test_every_way_of_being_revoked_is_listed(listed: Store) -> None:
     await listed.apply([submit(one) for one in (asked, purged, expired, ran)])
     await listed.apply([transitions.ask_revoke("asked", 21.0, "no", TTLS[1], terminate=False)])
     await listed.apply([transitions.revoke(purged, 22.0, "purged", TTLS[1], QUEUE)])
-    await listed.apply([claim(replace(expired, expires=23.0), now=23.0), claim(ran)])
+    await listed.apply([claim(expired._replace(expires=23.0), now=23.0), claim(ran)])
     await listed.apply([transitions.ask_revoke("ran", 24.0, "no", TTLS[1], terminate=False)])
     assert sorted(await ids(listed, State.REVOKED)) == ["asked", "expired", "purged"]
     await listed.apply([fail(ran, None)])
@@ -137,7 +136,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(listed: Store, size
 
 async def test_filters_hold_together(listed: Store) -> None:
     mail, other = job("mail"), job("other", task="shop.a b")
-    await listed.apply([submit(mail, "a"), submit(replace(other, job_id="x"), "b")])
+    await listed.apply([submit(mail, "a"), submit(other._replace(job_id="x"), "b")])
     await listed.apply([submit(other, "a"), claim(mail, "a"), succeed(mail)])
     assert await ids(listed, queue="a") == ["other", "mail"]
     assert await ids(listed, task="shop.a b") == ["x", "other"]

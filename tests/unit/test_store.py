@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import fakeredis
@@ -56,7 +55,7 @@ async def test_the_end_of_a_job_is_announced_once(
 
 
 async def test_many_moves_are_made_in_one_round_trip_and_answered_in_order(store: Store) -> None:
-    jobs = [replace(FIRST, job_id=f"j{n}") for n in range(50)]
+    jobs = [FIRST._replace(job_id=f"j{n}") for n in range(50)]
     replies = await store.apply([claimed(job, f"t{n}") for n, job in enumerate(jobs)])
     assert [read_claim(reply) for reply in replies] == [Granted(0)] * 50
     ids = [job.job_id for job in jobs]

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import time
-from dataclasses import replace
 from typing import Any
 
 import fakeredis
@@ -52,9 +51,8 @@ class OneJob(RuleBasedStateMachine):
 
     def message(self, generations: int = 0, attempts: int = 0) -> Message:
         """A message that many generations and attempts from where the record is."""
-        message = replace(self.record.message(), job_id=self.job_id)
-        return replace(
-            message,
+        message = self.record.message()._replace(job_id=self.job_id)
+        return message._replace(
             generation=max(0, message.generation + generations),
             attempt=max(1, message.attempt + attempts),
         )
@@ -83,7 +81,7 @@ class OneJob(RuleBasedStateMachine):
 
     @rule(due=st.none() | st.just(30.0))
     def submit(self, due: float | None) -> None:
-        message = replace(records.FIRST, job_id=self.job_id, due=due)
+        message = records.FIRST._replace(job_id=self.job_id, due=due)
         self.make(transitions.submit(message, QUEUE))
         assert b"created" in self.record.fields
 
@@ -105,7 +103,7 @@ class OneJob(RuleBasedStateMachine):
     ) -> None:
         token, abandoned = self.who(token), self.who(abandoned)
         runner = records.ME if token == "a" else records.OTHER
-        message = replace(self.message(generations, attempts), expires=expires)
+        message = self.message(generations, attempts)._replace(expires=expires)
         move = transitions.claim(message, QUEUE, token, runner, 10.0, TTLS[1], abandoned)
         reply, before = self.make(move)
         match read_claim(reply):

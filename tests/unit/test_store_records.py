@@ -1,6 +1,5 @@
 """The scripts: what they leave in a record, for how long, and whom they tell."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -46,7 +45,7 @@ async def test_a_claim_creates_a_missing_record_and_the_submission_completes_it(
     assert status
     assert (status.state, status.task, status.queue) == (State.STARTED, "shop.task", QUEUE)
     assert (status.worker, status.started, status.recovered) == (ME.worker, 10.0, True)
-    await do(store, transitions.submit(replace(FIRST, due=5.0), QUEUE))
+    await do(store, transitions.submit(FIRST._replace(due=5.0), QUEUE))
     status = await store.status(JOB)
     assert status
     assert (status.state, status.created, status.recovered) == (State.STARTED, 1.0, False)
@@ -314,7 +313,7 @@ async def test_a_replay_is_not_revoked_by_what_was_asked_of_the_run_before(store
 
 
 async def test_an_attempt_that_is_too_late_is_revoked_when_it_is_claimed(store: Store) -> None:
-    late = replace(FIRST, expires=10.0)
+    late = FIRST._replace(expires=10.0)
     assert isinstance(await verdict(store, claimed(late, "mine")), Settled)
     status = await store.status(JOB)
     assert status

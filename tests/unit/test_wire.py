@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from aiormq import spec
 from aiormq.abc import ChannelFrame
@@ -28,7 +26,7 @@ def by_pamqp(message: Message, key: str, properties: spec.Basic.Properties, most
 
 @given(messages, st.none() | st.integers(0, 9), st.integers(1, 9))
 def test_a_publish_is_what_pamqp_writes(message: Message, priority: int | None, most: int) -> None:
-    properties = encode(replace(message, priority=priority))
+    properties = encode(message._replace(priority=priority))
     key = "scan.discovery"
     ours = wire.publish(7, "warrener.jobs", key, properties, message.body, most)
     assert ours == by_pamqp(message, key, properties, most)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from aiormq import spec
@@ -15,7 +14,7 @@ from pamqp.header import ContentHeader
 from warrener import topology
 from warrener.dead_letters import is_letter
 from warrener.diverting import Diverted
-from warrener.messages import Foreign, Malformed, Message, Seal, decode
+from warrener.messages import CONTENT_TYPE, Foreign, Malformed, Message, Seal, decode, job_of
 from warrener.reading import readable
 from warrener.settings import Settings
 
@@ -55,12 +54,11 @@ class Arrivals:
 
     def diverted(self, one: Diverted, acks: Settles) -> Arrival:
         """One delivery that the fast transport has cut out."""
-        properties = read_properties(one.header)
         queue = self._queues.get(one.consumer.decode())
         if queue is None:
             key = one.routing_key.decode(errors="replace")
-            return self._came_back(key, one.tag, properties, one.body, acks)
-        found = self._checked(decode(properties, one.body), queue)
+            return self._came_back(key, one.tag, read_properties(one.header), one.body, acks)
+        found = self._checked(read_job(one.header, one.body), queue)
         job = found if isinstance(found, Message) else _NO_JOB
         return Delivery(job, queue, one.tag, acks), found
 
@@ -94,34 +92,38 @@ _tables: dict[bytes, dict[str, Any]] = {}
 """Header tables already decoded: those of most messages say the same, that it is the first attempt."""
 
 
-def read_properties(header: bytes) -> spec.Basic.Properties:
-    """The properties in a content header's payload; of what nobody can decode, what readable() makes."""
+def read_job(header: bytes, body: bytes) -> Message | Foreign | Malformed:
+    """What a content header's payload and its body are: see messages.decode()."""
     if header[12:14] == _OURS:
         # Text that is not UTF-8, a time that pamqp takes for milliseconds, a table that makes no sense.
         with suppress(Exception):
-            return _ours(header)
+            return _ours(header, body)
+    return decode(read_properties(header), body)
+
+
+def read_properties(header: bytes) -> spec.Basic.Properties:
+    """The properties in a content header's payload; of what nobody can decode, what readable() makes."""
     decoded = ContentHeader()
     decoded.unmarshal(readable(header))
     return decoded.properties
 
 
-def _ours(header: bytes) -> spec.Basic.Properties:
-    properties = spec.Basic.Properties()
-    properties.content_type, at = _text(header, 14)
+def _ours(header: bytes, body: bytes) -> Message | Foreign | Malformed:
+    content_type, at = _text(header, 14)
     size = _LONG.unpack_from(header, at)[0]
-    properties.headers = _table(header[at : at + 4 + size])
-    at += 4 + size
-    properties.delivery_mode = header[at]
-    properties.correlation_id, at = _text(header, at + 1)
-    properties.message_id, at = _text(header, at)
+    headers = _table(header[at : at + 4 + size])
+    correlation_id, at = _text(header, at + 5 + size)  # behind the delivery mode
+    message_id, at = _text(header, at)
     seconds = _TIME.unpack_from(header, at)[0]
     if seconds > _SECONDS:
         raise ValueError("milliseconds, as pamqp has it")
-    properties.timestamp = datetime.fromtimestamp(seconds, UTC)
-    properties.message_type, at = _text(header, at + 8)
+    task, at = _text(header, at + 8)
     if at != len(header):
         raise ValueError("there is more")
-    return properties
+    job_id = correlation_id or message_id or None
+    return job_of(
+        body, dict(headers), job_id, task or None, float(seconds), content_type or CONTENT_TYPE
+    )
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:

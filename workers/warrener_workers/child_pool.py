@@ -128,6 +128,10 @@ class ChildPool:
             return
         while self._waiting and (child := self._children.roomiest(self._slots)):
             self._begin(child, self._waiting.popleft())
+        if self._waiting_alone or self._children.any_alone:
+            self._assign_alone()
+
+    def _assign_alone(self) -> None:
         lonely = [child for child in self._children if child.alone and not child.closing]
         idle = [child for child in lonely if child.ready and not child.running]
         while self._waiting_alone and idle and not self._must_wait(self._waiting_alone[0]):

@@ -4,14 +4,13 @@ worker holds is taken over."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from warrener import transitions
 from warrener.errors import StoreUnavailable
-from warrener.ids import new_id
 from warrener.presence import PresenceBoard
 from warrener.transitions import Granted, Held, Verdict
 
@@ -22,8 +21,7 @@ from .patience import patiently
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A delivery for which the store is asked, `made` at this Unix time and in this tenure."""
 
     delivery: Delivery
@@ -52,6 +50,8 @@ class Claims:
         self._failed = failed
         self._waiting: list[Delivery] = []
         self._asking = False
+        # The owner is this start of this worker: nobody else has such tokens, and none comes again.
+        self._tokens = (f"{context.runner.owner}.{n}" for n in itertools.count(1))
         self._work: set[asyncio.Task[None]] = set()
         self._asked: dict[str, Claim] = {}
         self._store_answers_since = context.clock()
@@ -74,12 +74,13 @@ class Claims:
         try:
             while self._waiting:
                 deliveries, self._waiting = self._waiting, []
-                await self._claim([self._new(d, new_id()) for d in deliveries])
+                now = self._clock()
+                await self._claim([self._new(one, next(self._tokens), now) for one in deliveries])
         finally:
             self._asking = False
 
-    def _new(self, delivery: Delivery, token: str) -> Claim:
-        return Claim(delivery, token, self._clock(), self._context.tenure.number)
+    def _new(self, delivery: Delivery, token: str, now: float) -> Claim:
+        return Claim(delivery, token, now, self._context.tenure.number)
 
     async def _claim(self, claims: Sequence[Claim]) -> None:
         verdicts = await self.verdicts(claims)
@@ -125,7 +126,7 @@ class Claims:
         claims = []
         for claim, verdict in held:
             if verdict.token in abandoned:
-                claims.append(self._new(claim.delivery, claim.token))
+                claims.append(self._new(claim.delivery, claim.token, self._clock()))
             else:
                 self._answered(claim, verdict)
         tokens = [verdict.token for _, verdict in held if verdict.token in abandoned]

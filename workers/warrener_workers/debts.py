@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -59,7 +59,7 @@ class Debts:
 
     def next_attempt(self, delivery: Delivery, due: float, token: str) -> Debt:
         """The attempt after this one, due at this Unix time."""
-        message = replace(delivery.message.next_attempt(), due=due)
+        message = delivery.message.next_attempt()._replace(due=due)
         delay = max(0.0, due - self._clock())
         return Debt(delivery, Outgoing(message, delivery.queue, delay), token)
 

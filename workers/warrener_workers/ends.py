@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ from .outcomes import Again, Bury, Complete, Defer, Ending
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunEnd(NamedTuple):
     """The end of a run, on its way into the store; `owes` makes the debt out of the store's answer."""
 
     run: Run

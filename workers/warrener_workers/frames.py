@@ -64,12 +64,16 @@ class Splitter:
     """Cuts a stream of bytes into frames, wherever the pieces begin and end."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that these bytes complete. Raises BrokenFrame."""
-        self._buffer += data
-        buffer, frames, at = self._buffer, [], 0
+        # Mostly a read begins with a frame: then nothing is copied but what is handed on.
+        buffer: bytes | bytearray = data
+        if self._rest:
+            self._rest += data
+            buffer = self._rest
+        frames, at = [], 0
         while len(buffer) - at >= _PREFIX.size:
             length, kind, header_length = _PREFIX.unpack_from(buffer, at)
             if length > LONGEST or header_length + 5 > length:
@@ -83,7 +87,10 @@ class Splitter:
                 _frame(kind, bytes(buffer[header_at:body_at]), bytes(buffer[body_at:end]))
             )
             at = end
-        del buffer[:at]
+        if buffer is self._rest:
+            del self._rest[:at]
+        else:
+            self._rest += buffer[at:]
         return frames
 
 

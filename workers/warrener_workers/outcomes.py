@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from warrener.errors import TimeLimitExceeded, WorkerLost
 from warrener.messages import Message
@@ -142,7 +142,7 @@ def deferral(message: Message, now: float, grace: float) -> Defer | None:
     if left <= 0:
         return None
     delay = min(growing_park(message.parks, LONGEST_MISFIT_PARK), left + TICK)
-    return Defer(replace(message.parked(), waiting_since=since), delay)
+    return Defer(message.parked()._replace(waiting_since=since), delay)
 
 
 def growing_park(parks: int, longest: float) -> float:

@@ -100,10 +100,8 @@ async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: C
     chain = compose(runtime.app.run_middleware, functools.partial(_call_function, task, runtime))
     try:
         if task.is_coroutine:
-            with job.revocation.cancels_me():
-                result = await chain(RunCall(job, call.arguments))
-        else:
-            result = await chain(RunCall(job, call.arguments))
+            job.revocation.cancels_me()
+        result = await chain(RunCall(job, call.arguments))
     except asyncio.CancelledError as error:
         running = asyncio.current_task()
         if running and running.cancelling():
@@ -113,6 +111,8 @@ async def _called(runtime: Runtime, task: Task[..., Any], job: Job[Any], call: C
         return _failed(task, error)
     except BaseException as error:  # SystemExit too: a task must not end its worker by raising
         return _failed(task, error)
+    finally:
+        job.revocation.spares_me()
     return _succeeded(task, result, runtime.app.settings.max_result_bytes)
 
 

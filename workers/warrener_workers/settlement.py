@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from warrener import transitions
@@ -180,7 +179,7 @@ class Settlement:
     def adopt(self, delivery: Delivery, found: Foreign) -> None:
         """Publish a job that came without an id again with one. A crash between the confirm and the
         acknowledgement doubles it: there is nothing by which to tell the two apart."""
-        message = replace(found.message, job_id=new_id(), created=self._clock())
+        message = found.message._replace(job_id=new_id(), created=self._clock())
         log.info(
             "a job of %s came without an id and is adopted as %s", message.task, message.job_id
         )

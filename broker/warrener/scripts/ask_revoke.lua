@@ -1,7 +1,7 @@
 -- Somebody wants a job not to run, or to end. What waits is revoked at once; a run is asked, and writes how
 -- it ended itself.
 -- KEYS 1 job. ARGV 1 now, 2 reason, 3 seconds that the record lives, 4 cancel or terminate, 5 the token of an
--- abandoned claim that ends with this, or '', 6 channel that waiters listen to.
+-- abandoned claim that ends with this, or '', 6 what the channels of waiters begin with.
 -- Answers unknown | revoked, task, queue, which part of which workflow it is (or '') | asked, owner, token |
 -- ended, state.
 local found = redis.call('HMGET', KEYS[1], 'state', 'unconfirmed', 'task', 'queue', 'owner', 'token', 'workflow')

@@ -1,6 +1,6 @@
 -- The run of this token failed, and the job owes its next attempt, or, without one, its dead letter.
 -- KEYS 1 job. ARGV 1 token, 2 now, 3 error (JSON), 4 history entry (JSON), 5 owed (JSON), 6 when its next
--- attempt is due, or '', 7 seconds that the record of a revoked job lives, 8 channel that waiters listen to.
+-- attempt is due, or '', 7 seconds that the record of a revoked job lives, 8 what the channels of waiters begin with.
 -- Answers ok, attempts, created, losses | revoked (somebody had asked the run to end, so that it owes neither)
 -- | superseded | forgotten (nobody holds a claim: the store has
 -- lost it). The record of a failed job stays until its dead letter is replayed or discarded, and its

@@ -1,6 +1,6 @@
 -- Somebody wants attempt (generation, attempt), which waits, not to run.
 -- KEYS 1 job. ARGV 1 now, 2 reason, 3 seconds that the record lives, 4 generation, 5 attempt,
--- 6 channel that waiters listen to.
+-- 6 what the channels of waiters begin with.
 -- Answers revoked | stale | unchanged, state.
 local found = redis.call('HMGET', KEYS[1], 'state', 'generation', 'attempt')
 local state = found[1]

@@ -1,6 +1,6 @@
 -- The run of this token ended well.
 -- KEYS 1 job, 2 result. ARGV 1 token, 2 now, 3 result ('' if it is null), 4 seconds that the result
--- lives, 5 seconds that the record lives, 6 owed ('' for nothing), 7 channel that waiters listen to.
+-- lives, 5 seconds that the record lives, 6 owed ('' for nothing), 7 what the channels of waiters begin with.
 -- Answers ok | superseded | forgotten (nobody holds a claim: the store has lost it).
 local found = redis.call('HMGET', KEYS[1], 'state', 'token')
 if not found[2] then return {'forgotten'} end
@@ -14,5 +14,5 @@ if ARGV[3] ~= '' then
   redis.call('HSET', KEYS[1], 'has_result', 1)
   redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
 end
-redis.call('PUBLISH', ARGV[7], 'SUCCESS')
+announce(KEYS[1], ARGV[7], 'SUCCESS')
 return {'ok'}
