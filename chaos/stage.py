@@ -174,7 +174,8 @@ def standing(folder: Path, flaw: str, which: str) -> Iterator[Stage]:
         stack.callback(lambda: loop.run(lives.close()))
         [port] = free_ports(1)
         # Quorum queues have priorities from 4.0 on.
-        highest = 9 if which in SUITES else 0
+        version: str = rabbits[0].manage("GET", "/api/overview")["rabbitmq_version"]
+        highest = 9 if int(version.partition(".")[0]) >= 4 else 0
         stage = Stage(loop, rabbits, redis, folder, [], f"http://127.0.0.1:{port}", lives, highest)
         for number in range(WORKERS):
             queues = QUEUES if number % 2 else QUEUES[: 1 + number]
@@ -215,10 +216,9 @@ def _wait_until_ready(stage: Stage) -> None:
 
 
 def _rabbits(stack: ExitStack, folder: Path, which: str) -> Sequence[RabbitNode]:
+    installed = rabbit_of(which) if which in SUITES else this_machines_rabbit()
     if which == "cluster":
-        cluster = stack.enter_context(private_cluster(folder, this_machines_rabbit()))
-        return cluster.nodes
-    installed = this_machines_rabbit() if which == OWN else rabbit_of(which)
+        return stack.enter_context(private_cluster(folder, installed)).nodes
     return [stack.enter_context(private_rabbitmq(folder, installed=installed))]
 
 

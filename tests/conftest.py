@@ -9,9 +9,11 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from tests.brokers.installed import VARIABLE, wanted_rabbit
 from warrener_workers.nodes import (
@@ -22,6 +24,13 @@ from warrener_workers.nodes import (
     private_rabbitmq,
     private_redis,
 )
+
+# The same examples on every run; HYPOTHESIS_PROFILE=explore looks for new ones. How fast a machine makes
+# them is no fault of a test.
+_UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fixed", derandomize=True, **_UNTIMED)
+settings.register_profile("explore", max_examples=2_000, **_UNTIMED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 _DATABASES = 16  # what redis-server has unless told otherwise
 _database_numbers = itertools.count()

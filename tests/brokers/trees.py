@@ -1,6 +1,6 @@
-"""Newer RabbitMQs on a Debian machine: their packages, unpacked beside the machine's own.
+"""Other RabbitMQs on a Debian machine: their packages, unpacked beside the machine's own.
 
-A tree is what a later Debian's packages would put under /usr. Nothing is installed and nobody needs
+A tree is what another Debian's packages would put under /usr. Nothing is installed and nobody needs
 to be root: a node runs in a mount namespace in which the tree's usr/ stands in for /usr. The mirror,
 proxies and passwords are those of the machine's own apt.
 """
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SUITES = {"4.0": "trixie", "4.3": "sid"}
+SUITES = {"3.10": "bookworm", "4.0": "trixie", "4.3": "sid"}
 """Which Debian has which RabbitMQ."""
 
 # What RabbitMQ's scripts call, and its packages count on to be there.
@@ -66,6 +66,7 @@ def fetch(version: str) -> None:
         whole = Path(folder) / "tree"
         for package in sorted(Path(folder).glob("archives/*.deb")):
             _run(["dpkg-deb", "--extract", str(package), str(whole)])
+        _merge(whole)
         _check(whole, version)
         try:
             whole.rename(tree)
@@ -122,6 +123,15 @@ def _first_listed(uri: str) -> str:
         return uri
     lines = Path(urlsplit(uri).path.rstrip("/")).read_text().splitlines()
     return next(line.split()[0] for line in lines if line and not line.startswith("#"))
+
+
+def _merge(tree: Path) -> None:
+    """Put under usr/ what Debian 12's packages still have beside it: only that is mounted."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        beside = tree / name
+        if beside.is_dir() and not beside.is_symlink():
+            shutil.copytree(beside, tree / "usr" / name, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(beside)
 
 
 def _check(tree: Path, version: str) -> None:

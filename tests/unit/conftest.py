@@ -5,16 +5,10 @@ import time
 from collections.abc import AsyncIterator
 
 import fakeredis
-import hypothesis
 import pytest
 
 from warrener import Settings
 from warrener.store import Store
-
-# The same examples on every run; HYPOTHESIS_PROFILE=explore looks for new ones.
-hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Where newer RabbitMQs come from, as far as that needs no download."""
+"""Where other RabbitMQs come from, as far as that needs no download."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_run_on_a_version_that_is_not_here_fails_before_its_first_test(cache: 
 
 @pytest.mark.usefixtures("cache")
 def test_a_version_that_no_debian_has_is_refused() -> None:
-    with pytest.raises(trees.TreeError, match=r"no RabbitMQ 3\.13: choose 4\.0, 4\.3"):
+    with pytest.raises(trees.TreeError, match=r"no RabbitMQ 3\.13: choose 3\.10, 4\.0, 4\.3"):
         trees.fetch("3.13")
 
 
@@ -87,3 +87,14 @@ def test_the_mirror_is_the_one_that_apt_is_set_to(
     ]:
         _apt_that_says(tmp_path, f"{security}Debian|Debian|main|{uri}\n")
         assert trees._mirror() == mirror
+
+
+def test_what_older_packages_have_beside_usr_is_put_under_it(tmp_path: Path) -> None:
+    for name in ("bin/sh", "usr/bin/env", "lib64/ld.so"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "lib").symlink_to("usr/lib")
+    trees._merge(tmp_path)
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    merged = ["usr", "usr/bin", "usr/bin/env", "usr/bin/sh", "usr/lib64", "usr/lib64/ld.so"]
+    assert found == ["lib", *merged]
