@@ -17,6 +17,6 @@ def who(request: Request) -> str:
     return f"{'desk' if pages else 'http'}:{caller_of(request).name}"
 
 
-async def note(app: Warrener, request: Request, what: str, **facts: str) -> None:
+async def note(app: Warrener, request: Request, what: str, **facts: object) -> None:
     """Leave in the audit trail that the caller has done this."""
     await AuditTrail(app.settings, client_of(app).store).note(who(request), what, **facts)

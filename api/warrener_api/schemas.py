@@ -153,6 +153,17 @@ class QueueView(BaseModel):
     ended: float = 0.0
 
 
+class PurgeView(BaseModel):
+    """What a purge removed: jobs that were `revoked`, and other messages that were `dropped`. `kept` are
+    copies of jobs that run, among others: workers see to them. `whole`: all that waited was met."""
+
+    queue: str
+    revoked: int
+    dropped: int
+    kept: int
+    whole: bool
+
+
 class LimitRequest(BaseModel):
     """What all workers together may do at most with a queue; what is not given is not limited."""
 

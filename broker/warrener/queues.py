@@ -15,7 +15,7 @@ from .errors import BrokerRefusedLogin, BrokerUnavailable, QueueNotFound
 from .flow import Flow
 from .limits import QueueRules
 from .messages import Foreign, Malformed, Message, decode
-from .taking import one_pass
+from .taking import Allowance, at_full_speed, one_pass
 
 log = logging.getLogger(__name__)
 
@@ -124,15 +124,15 @@ class Queues:
             log.info("workers notice on their next beat what was set for %s: %s", queue, error)
         return await self.state(queue)
 
-    async def purge(self, queue: str) -> PurgeReport:
-        """Remove what waits in a queue now. Each job is consumed and its record becomes REVOKED, which
-        the broker's own purge would not do; workers may go on meanwhile. Raises QueueNotFound,
-        BrokerUnavailable, StoreUnavailable."""
+    async def purge(self, queue: str, allowed: Allowance = at_full_speed) -> PurgeReport:
+        """Remove what waits in a queue now, as far as that is `allowed`. Each job is consumed and its
+        record becomes REVOKED, which the broker's own purge would not do; workers may go on meanwhile.
+        Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
         topology.check_queue_name(queue, self._client.settings.namespace)
         report = PurgeReport(queue)
         publisher, settings = self._client.publisher, self._client.settings
         async with one_pass(publisher, settings, queue, alone=False) as one:
-            async for group in one.groups():
+            async for group in one.groups(allowed):
                 found = [self._read(message, queue) for message in group]
                 jobs = [job for job in found if isinstance(job, Message)]
                 answers = await self._revoke(jobs, queue)

@@ -176,6 +176,7 @@ def test_operations_have_names_that_read_well_in_a_generated_client() -> None:
         "list_workers",
         "pause_queue",
         "pause_schedule",
+        "purge_queue",
         "reindex_dead_letters",
         "remove_schedule",
         "replay_dead_letters",

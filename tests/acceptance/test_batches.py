@@ -1,11 +1,19 @@
-"""POST /jobs/batch: each job is answered by itself, and a key makes the call safe to repeat."""
+"""Many jobs in one call: each is answered by itself, a key makes the call safe to repeat, and what waits is
+purged again."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from typing import Any
 
+import pytest
+
+from warrener_api.clients import client_of
+
 from .place import Place
+from .shop import IDLE, app
 
 GOOD = {"task": "shop.add", "kwargs": {"a": 1}}
 
@@ -89,3 +97,23 @@ async def test_a_batch_is_no_larger_than_a_thousand_jobs(place: Place) -> None:
         assert "access-control-allow-origin" not in answer.headers
         preflight = await http.options("/jobs", headers={"Origin": "https://evil.example"})
         assert preflight.status_code == 405, "no other origin is let in"
+
+
+async def test_what_waits_is_purged_a_part_at_a_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = {"jobs": [{"task": "shop.wait_in_line", "kwargs": {"number": n}} for n in range(250)]}
+    async with place.http() as http:
+        ids = [one["id"] for one in (await http.post("/jobs/batch", json=batch)).json()["results"]]
+        # Two seconds pass from look to look: a group, and the time is over.
+        now = itertools.count(time.time(), 2.0)
+        monkeypatch.setattr(client_of(app), "clock", lambda: next(now))
+        for revoked, whole in ((100, False), (100, False), (50, True)):
+            answer = await http.post(f"/queues/{IDLE}/purge")
+            assert answer.status_code == 200, answer.text
+            assert (answer.json()["revoked"], answer.json()["whole"]) == (revoked, whole)
+        for job_id in (ids[0], ids[-1]):
+            job = (await http.get(f"/jobs/{job_id}")).json()
+            assert (job["state"], job["reason"]) == ("REVOKED", "purged")
+        [*_, first] = (await http.get("/audit", params={"size": 3})).json()
+        assert (first["what"], first["facts"]["revoked"]) == ("purge", 100)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from warrener import Warrener
 from warrener.limits import QueueRules
 from warrener.queues import Queues, QueueState
+from warrener.taking import WINDOW
 
 from ..answering import route_class
 from ..clients import client_of
@@ -16,7 +17,7 @@ from ..noting import note
 from ..openapi import operation_ids
 from ..problems import problems_with
 from ..published import published
-from ..schemas import LimitRequest, QueueView
+from ..schemas import LimitRequest, PurgeView, QueueView
 
 
 def routes(app: Warrener) -> APIRouter:
@@ -66,6 +67,26 @@ def _add_control(router: APIRouter, app: Warrener) -> None:
         rules = QueueRules(rate=wanted.rate, max_in_flight=wanted.max_in_flight)
         await note(app, request, "limit", queue=queue, limits=str(rules))
         return _view(state)
+
+    _add_purge(router, app)
+
+
+def _add_purge(router: APIRouter, app: Warrener) -> None:
+    @router.post("/{queue}/purge", name="purge_queue", responses=problems_with(404, 409, 422, 503))
+    async def purge(queue: str, request: Request) -> PurgeView:
+        """Remove what waits in a queue; its jobs end as REVOKED. What a few seconds are not enough for
+        stays, and `whole` is false: the same call goes on with it."""
+        client, whole = client_of(app), True
+        end = client.clock() + app.settings.request_timeout / 2
+
+        async def in_time() -> int:
+            nonlocal whole
+            whole = client.clock() < end
+            return WINDOW if whole else 0
+
+        report = await Queues(client).purge(queue, in_time)
+        await note(app, request, "purge", **asdict(report))
+        return PurgeView(**asdict(report), whole=whole)
 
 
 def _view(state: QueueState) -> QueueView:
