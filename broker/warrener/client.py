@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from . import control, transitions
 from .catalogue import Catalogue
@@ -22,7 +22,7 @@ from .errors import (
     WarrenerError,
 )
 from .events import Announcer
-from .joining import JoinedCalls
+from .joining import JoinedCalls, JoinedTurns
 from .lists import Lists
 from .messages import NO_ARGUMENTS, Message, Seal
 from .outgoing import Outgoing, Publishes, check
@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _MOVES = 1000
 """How many records are written in one round trip, which Redis answers as a whole."""
+_FEW = 10
+"""Submissions of one call that are sent together with those of others."""
 
 
 def _seal(settings: Settings) -> Seal | None:
@@ -48,6 +50,12 @@ def _seal(settings: Settings) -> Seal | None:
     from .signing import Signer  # an optional part
 
     return Signer(settings)
+
+
+class _Draft(NamedTuple):
+    outgoing: Outgoing
+    fingerprint: str
+    """Of a submission with an idempotency key, or of a unique one; else empty."""
 
 
 class Client:
@@ -74,6 +82,7 @@ class Client:
         self.store.attach(self._announcer)
         self.catalogue = Catalogue(settings, self.store)
         self._recording = JoinedCalls(self.store.apply, _MOVES, StoreUnavailable)
+        self._sending = JoinedTurns(self._send)
         self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock
@@ -82,7 +91,7 @@ class Client:
         """Publish, with confirms awaited together, then record. A record that cannot be written is no
         failure: the job is safe in its queue, and the worker that claims it makes the record."""
         answers: list[str | WarrenerError] = []
-        drafts: list[tuple[int, Outgoing, str]] = []
+        drafts: list[tuple[int, _Draft]] = []
         for submission in submissions:
             try:
                 outgoing = self._draft(submission)
@@ -92,21 +101,29 @@ class Client:
                     fingerprint, exists = await self._reserve(outgoing, submission)
                 answers.append(outgoing.message.job_id)
                 if not exists:
-                    drafts.append((len(answers) - 1, outgoing, fingerprint))
+                    drafts.append((len(answers) - 1, _Draft(outgoing, fingerprint)))
             except WarrenerError as error:
                 answers.append(error)
-        faults = await self.publisher.publish_many([outgoing for _, outgoing, _ in drafts])
+        # A list is enough of a crowd by itself, and of a delay the broker may have to be asked first.
+        alone = len(drafts) > _FEW or any(one.outgoing.delay for _, one in drafts)
+        send = self._send if alone else self._sending.do
+        for (place, _), fault in zip(drafts, await send([one for _, one in drafts]), strict=True):
+            if fault is not None:
+                answers[place] = fault
+        return answers
+
+    async def _send(self, drafts: Sequence[_Draft]) -> Sequence[WarrenerError | None]:
+        """Publish these, and record those that were confirmed: for each, what was wrong."""
+        faults = await self.publisher.publish_many([one.outgoing for one in drafts])
         moves = []
-        for (place, outgoing, fingerprint), fault in zip(drafts, faults, strict=True):
+        for (outgoing, fingerprint), fault in zip(drafts, faults, strict=True):
             message = outgoing.message
             if fault is None:
                 moves.append(transitions.submit(message, outgoing.queue, fingerprint))
-                continue
-            answers[place] = fault
-            if fingerprint and not fault.may_arrive:
+            elif fingerprint and not fault.may_arrive:
                 moves.append(transitions.unreserve(message.job_id, fingerprint))
         await self._record(moves)
-        return answers
+        return faults
 
     def _draft(self, submission: Submission) -> Outgoing:
         size, limit = len(submission.body), self.settings.max_payload_bytes

@@ -260,3 +260,7 @@ class Link:
                 await connection.close()
             except LOST as error:
                 log.debug("closing the connection %s: %r", self._name, error)
+
+
+async def nothing(_: Channel) -> None:
+    """What a link declares that declares nothing."""

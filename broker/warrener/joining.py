@@ -4,19 +4,64 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from aiormq import spec
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
-from aiormq.exceptions import ChannelInvalidStateError
+from aiormq.exceptions import AMQPConnectionError, ChannelInvalidStateError
 
 from . import wire
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 FULL = 0.005
 """Seconds after which a full queue of writes is tried again."""
+
+
+Publish = tuple[str, str, spec.Basic.Properties, bytes]
+"""Exchange, routing key, properties and body of a message."""
+
+
+class Confirms:
+    """What becomes of messages that are published together: `faults` in their order, where there are any,
+    once `done`. A future for each, as aiormq makes it, would take longer than all else about a publish."""
+
+    def __init__(self, count: int) -> None:
+        self.faults: list[BaseException | None] = [None] * count
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.open = dict.fromkeys(range(count))
+        """The places of those that nothing is known of yet."""
+
+    def settle(self, place: int, fault: BaseException | None) -> None:
+        """The broker has answered for this one, or never will."""
+        self.faults[place] = fault
+        self.open.pop(place, None)
+        if not self.open and not self.done.done():
+            self.done.set_result(None)
+
+
+class _Confirm:
+    """Stands in aiormq's table where it keeps a future, and has of it what aiormq uses."""
+
+    __slots__ = ("_confirms", "_place")
+
+    def __init__(self, confirms: Confirms, place: int) -> None:
+        self._confirms = confirms
+        self._place = place
+
+    def done(self) -> bool:
+        return self._confirms.done.done() or self._place not in self._confirms.open
+
+    def cancelled(self) -> bool:
+        return self._confirms.done.cancelled()
+
+    def set_result(self, _: object) -> None:
+        self._confirms.settle(self._place, None)
+
+    def set_exception(self, error: BaseException) -> None:
+        self._confirms.settle(self._place, error)
 
 
 class JoinedPublishes:
@@ -26,23 +71,28 @@ class JoinedPublishes:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[str, bytes, asyncio.Future[object]]] = []
+        self._waiting: list[tuple[Confirms, list[tuple[str, bytes]]]] = []
+        self._under_way: dict[Confirms, list[str]] = {}
+        self._lost: asyncio.Future[object] = channel.create_future()
+        # aiormq ends what it made for the channel when that closes.
+        self._lost.add_done_callback(self._lose)
 
-    def publish(
-        self, exchange: str, key: str, properties: spec.Basic.Properties, body: bytes
-    ) -> asyncio.Future[object]:
-        """Publish at the end of this turn; done once the broker confirms it. Cancelled before that, it is
-        not published. Raises ChannelInvalidStateError, ValueError."""
+    def publish(self, messages: Sequence[Publish]) -> Confirms:
+        """Publish these at the end of this turn. Cancelled before that, none of them is published; once the
+        channel has closed, what is open has its error for a fault. Raises ChannelInvalidStateError,
+        ValueError."""
         channel = self.channel
         if channel.is_closed:
             raise ChannelInvalidStateError("the channel is closed")
-        most = channel.max_content_size
-        data = wire.publish(channel.number, exchange, key, properties, body, most)
-        confirmed: asyncio.Future[object] = channel.create_future()
+        number, most = channel.number, channel.max_content_size
+        frames = [(m[2].message_id or "", wire.publish(number, *m, most)) for m in messages]
+        confirms = Confirms(len(frames))
         if not self._waiting:
             self._loop.call_soon(self._write)
-        self._waiting.append((properties.message_id or "", data, confirmed))
-        return confirmed
+        self._waiting.append((confirms, frames))
+        self._under_way[confirms] = [message_id for message_id, _ in frames]
+        confirms.done.add_done_callback(lambda _: self._forget(confirms))
+        return confirms
 
     def _write(self) -> None:
         channel = self.channel
@@ -53,22 +103,87 @@ class JoinedPublishes:
         if channel.is_closed:
             return  # which has ended all of them
         # Numbered and written without a pause between: the broker counts what it gets.
-        written = [one for one in waiting if not one[2].done()]
-        for message_id, _, confirmed in written:
-            channel.delivery_tag += 1
-            tag = channel.delivery_tag
-            channel.confirmations[tag] = confirmed
-            channel.message_id_delivery_tag[message_id] = tag
-            confirmed.add_done_callback(self._forget(message_id))
-        if written:
-            payload = b"".join(data for _, data, _ in written)
-            channel.write_queue.put_nowait(ChannelFrame(payload, should_close=False))
+        payload = []
+        for confirms, frames in waiting:
+            if confirms.done.done():
+                continue
+            for place, (message_id, data) in enumerate(frames):
+                channel.delivery_tag += 1
+                tag = channel.delivery_tag
+                channel.confirmations[tag] = cast(Any, _Confirm(confirms, place))
+                channel.message_id_delivery_tag[message_id] = tag
+                payload.append(data)
+        if payload:
+            channel.write_queue.put_nowait(ChannelFrame(b"".join(payload), should_close=False))
 
-    def _forget(self, message_id: str) -> Callable[[object], None]:
-        def forget(_: object) -> None:
+    def _forget(self, confirms: Confirms) -> None:
+        for message_id in self._under_way.pop(confirms):
             self.channel.message_id_delivery_tag.pop(message_id, None)
 
-        return forget
+    def _lose(self, lost: asyncio.Future[object]) -> None:
+        error = None if lost.cancelled() else lost.exception()
+        if error is None or isinstance(error, asyncio.CancelledError):
+            error = AMQPConnectionError("its connection was closed meanwhile")
+        for confirms in list(self._under_way):
+            for place in list(confirms.open):
+                confirms.settle(place, error)
+
+
+class JoinedTurns(Generic[T, R]):
+    """One call of `do` for all that is asked for within one turn of the loop; it answers each in order.
+    Nobody waits for the calls of earlier turns. Who asks while no call is under way is not joined: one at a
+    time, a task and a turn more would only be in the way."""
+
+    def __init__(self, do: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
+        self._do = do
+        self._items: list[T] = []
+        self._askers: list[tuple[asyncio.Future[Sequence[R]], slice]] = []
+        self._calls: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+
+    async def do(self, items: Sequence[T]) -> Sequence[R]:
+        """The answers for these. Raises what `do` raises. Whoever is cancelled stops no others."""
+        if not self._under_way:
+            self._under_way += 1
+            try:
+                return await self._do(items)
+            finally:
+                self._under_way -= 1
+        loop = asyncio.get_running_loop()
+        if not self._askers:
+            loop.call_soon(self._begin)
+        answers: asyncio.Future[Sequence[R]] = loop.create_future()
+        start = len(self._items)
+        self._items += items
+        self._askers.append((answers, slice(start, len(self._items))))
+        return await answers
+
+    def _begin(self) -> None:
+        items, self._items = self._items, []
+        askers, self._askers = self._askers, []
+        self._under_way += 1
+        call = asyncio.get_running_loop().create_task(self._call(items, askers))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _call(
+        self, items: Sequence[T], askers: Sequence[tuple[asyncio.Future[Sequence[R]], slice]]
+    ) -> None:
+        try:
+            answers = await self._do(items)
+        except BaseException as error:
+            for asker, _ in askers:
+                if not asker.done():
+                    asker.set_exception(error)
+                    asker.exception()  # whoever waits is told; if nobody does, it is no fault
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        else:
+            for asker, mine in askers:
+                if not asker.done():
+                    asker.set_result(answers[mine])
+        finally:
+            self._under_way -= 1
 
 
 class _Batch(Generic[T]):

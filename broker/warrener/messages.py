@@ -6,6 +6,7 @@ decoded outside the process that runs the task.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -285,10 +286,10 @@ OWN = frozenset(_RULES)
 
 
 def to_ms(seconds: float) -> int:
-    """Unix seconds as headers have them."""
+    """Unix seconds as headers have them, rounded up: nothing begins before its time."""
     # A whole number: pamqp writes a Python float as AMQP's 32-bit one, which is wrong by a minute for
-    # a time of today.
-    return min(round(seconds * 1000), FAR_FUTURE_MS - 1)
+    # a time of today. Rounded first: what has whole milliseconds keeps them.
+    return min(math.ceil(round(seconds * 1000, 2)), FAR_FUTURE_MS - 1)
 
 
 def _from_ms(value: int | None) -> float | None:

@@ -13,7 +13,7 @@ from aiormq.channel import Channel
 from aiormq.exceptions import PublishError
 
 from . import joining, topology
-from .connection import LOST, Link, not_cancelled
+from .connection import LOST, Link, not_cancelled, nothing
 from .errors import (
     BrokerRefusedLogin,
     BrokerUnavailable,
@@ -24,10 +24,10 @@ from .errors import (
     TopologyMismatch,
     WarrenerError,
 )
-from .lanes import Lanes
 from .messages import Message, Seal, encode
 from .outgoing import Outgoing, check
 from .priorities import check_broker, may_climb, version_of
+from .questions import Questions
 from .settings import Settings
 from .telling import Teller
 
@@ -57,8 +57,7 @@ class Publisher:
         self._climbs = True
         self._link = Link(settings, name, self._declare)
         self._joined: joining.JoinedPublishes | None = None
-        self._asking = asyncio.Lock()
-        self._questions = Link(settings, f"{name} (questions)", _nothing)
+        self._questions = Questions(settings, name, self._link.channel)
         self._teller = Teller(settings, name)
 
     async def _declare(self, channel: Channel) -> None:
@@ -75,59 +74,116 @@ class Publisher:
         Raises InvalidDelay, QueueNotFound, ExchangeNotFound, PublishRefused, PublishTimeout or
         BrokerUnavailable; each says in `may_arrive` whether the job may still run.
         """
+        [fault] = await self.publish_many([outgoing])
+        if fault is not None:
+            raise fault
+
+    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
+        """Publish all, with the confirms of many awaited together: one answer for each, in order. Those
+        that come behind many for which nobody was there are not tried."""
+        faults: list[WarrenerError | None] = []
+        for start in range(0, len(outgoing), IN_FLIGHT):
+            some = await self._seen(outgoing[start : start + IN_FLIGHT])
+            faults += some
+            hopeless = [self._for_the_rest(fault) if fault else None for fault in some]
+            if None not in hopeless:
+                faults += hopeless[-1:] * (len(outgoing) - len(faults))
+                break
+        return faults
+
+    async def _seen(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
         if not self.watchers:
-            await self._publish(outgoing)
-            return
-        began, fault = time.perf_counter(), None
+            return await self._publish(outgoing)
+        began = time.perf_counter()
+        faults: Sequence[BaseException | None] = []
         try:
-            await self._publish(outgoing)
+            answers = faults = await self._publish(outgoing)
+            return answers
         except BaseException as error:
-            fault = error
+            faults = [error] * len(outgoing)
             raise
         finally:
-            for saw in self.watchers:
-                saw(outgoing, time.perf_counter() - began, fault)
+            seconds = time.perf_counter() - began
+            for one, fault in zip(outgoing, faults, strict=True):
+                for saw in self.watchers:
+                    saw(one, seconds, fault)
 
-    async def _publish(self, outgoing: Outgoing) -> None:
-        message = outgoing.message
-        check(outgoing, self._settings)
-        exchange, key = self._route(outgoing)
+    async def _publish(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
+        """Publish these within one deadline, in one write."""
+        faults: list[WarrenerError | None] = [None] * len(outgoing)
         seconds = self._settings.publish_timeout
         channel: Channel | None = None
+        confirms: joining.Confirms | None = None
+        left: WarrenerError | None = None
+        routes: dict[int, tuple[str, str]] = {}
         try:
             async with asyncio.timeout(seconds):
                 with not_cancelled():
-                    if outgoing.delay > 0 and outgoing.queue not in self._known:
-                        await self._require(outgoing.queue)
-                    if not self._settings.declare and exchange not in self._exchanges:
-                        await self._require_exchange(exchange)
+                    await self._find_routes(outgoing, routes, faults)
+                    if not routes:
+                        return faults
                     channel = await self._link.channel()
-                    if self._joined is None or self._joined.channel is not channel:
-                        self._joined = joining.JoinedPublishes(channel)
-                    properties = self._properties(outgoing)
-                    await self._joined.publish(exchange, key, properties, message.body)
-        except WarrenerError:
-            raise
+                    confirms = self._write(channel, [(outgoing[n], routes[n]) for n in routes])
+                    await confirms.done
+        except WarrenerError as error:
+            left = error
         except TimeoutError as error:
-            if channel is None:
-                raise self._link.unavailable(error) from error
-            raise PublishTimeout(job_id=message.job_id, seconds=seconds) from error
-        except PublishError as error:
-            raise QueueNotFound(queue=outgoing.queue) from error
-        except aiormq.DeliveryError as error:
+            left = self._link.unavailable(error) if channel is None else None
+        except LOST as error:
+            left = self._lost(error, may_arrive=channel is not None)
+        if confirms is None:
+            return [fault or left for fault in faults]
+        for n, (place, fault) in enumerate(zip(routes, confirms.faults, strict=True)):
+            job_id, queue = outgoing[place].message.job_id, outgoing[place].queue
+            if fault is not None:
+                faults[place] = self._fault(fault, job_id, queue, channel)
+            elif n in confirms.open:
+                faults[place] = left or PublishTimeout(job_id=job_id, seconds=seconds)
+        return faults
+
+    async def _find_routes(
+        self,
+        outgoing: Sequence[Outgoing],
+        routes: dict[int, tuple[str, str]],
+        faults: list[WarrenerError | None],
+    ) -> None:
+        """Exchange and routing key of each, by its place, or what is wrong with it."""
+        for place, one in enumerate(outgoing):
+            try:
+                check(one, self._settings)
+                exchange, key = self._route(one)
+                if one.delay > 0 and one.queue not in self._known:
+                    await self._require(one.queue)
+                if not self._settings.declare and exchange not in self._exchanges:
+                    await self._require_exchange(exchange)
+                routes[place] = exchange, key
+            except WarrenerError as error:
+                faults[place] = error
+
+    def _write(
+        self, channel: Channel, routed: Sequence[tuple[Outgoing, tuple[str, str]]]
+    ) -> joining.Confirms:
+        if self._joined is None or self._joined.channel is not channel:
+            self._joined = joining.JoinedPublishes(channel)
+        return self._joined.publish(
+            [(*route, self._properties(one), one.message.body) for one, route in routed]
+        )
+
+    def _fault(
+        self, error: BaseException, job_id: str, queue: str, channel: Channel | None
+    ) -> WarrenerError:
+        if isinstance(error, PublishError):
+            return QueueNotFound(queue=queue)
+        if isinstance(error, aiormq.DeliveryError):
             if channel is not None:
                 self._link.retire(channel)
-            raise PublishRefused(
-                job_id=message.job_id, queue=outgoing.queue, reason=str(error)
-            ) from error
-        except LOST as error:
-            # Should this exchange have been deleted, the next publish finds out.
-            self._exchanges.discard(exchange)
-            raise self._link.unavailable(error, may_arrive=channel is not None) from error
+            return PublishRefused(job_id=job_id, queue=queue, reason=str(error))
+        return self._lost(error, may_arrive=True)
 
-    async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
-        """Publish all, with the confirms of many awaited together: one answer for each, in order."""
-        return await Lanes(self.publish, self._for_the_rest, IN_FLIGHT).run(outgoing)
+    def _lost(self, error: BaseException, *, may_arrive: bool) -> WarrenerError:
+        # Should an exchange have been deleted, the next publish finds out.
+        self._exchanges.clear()
+        return self._link.unavailable(error, may_arrive=may_arrive)
 
     def _for_the_rest(self, error: WarrenerError) -> WarrenerError | None:
         """What this error means for messages that have not been tried; None for nothing."""
@@ -174,11 +230,8 @@ class Publisher:
         async with self._learning:
             if exchange in self._exchanges:
                 return
-            async with self._question() as channel:
-                try:
-                    await channel.exchange_declare(exchange, passive=True)
-                except aiormq.ChannelNotFoundEntity as error:
-                    raise ExchangeNotFound(exchange=exchange) from error
+            if not await self._questions.has_exchange(exchange):
+                raise ExchangeNotFound(exchange=exchange)
             self._exchanges.add(exchange)
 
     async def require_dead_queue(self, queue: str) -> None:
@@ -189,34 +242,12 @@ class Publisher:
             return
         if not self._settings.declare:
             raise QueueNotFound(queue=dead)
-        async with self._question() as channel:
+        async with self._questions.channel() as channel:
             await topology.declare(channel, [topology.grave(self._settings, queue)])
 
     async def depth(self, queue: str) -> spec.Queue.DeclareOk | None:
         """Ready messages and consumers of a queue, or None if it does not exist."""
-        async with self._question() as channel:
-            try:
-                return await channel.queue_declare(queue, passive=True)
-            except aiormq.ChannelNotFoundEntity:
-                return None
-
-    @asynccontextmanager
-    async def _question(self) -> AsyncIterator[Channel]:
-        """A channel for something that may fail and so close it. On a connection of its own, one at a
-        time: aiormq drops its answer to the broker's close when there is much to write, and RabbitMQ
-        then closes the connection when the channel's number is used again (seen with 300 publishes
-        under way)."""
-        await self._link.channel()  # what we know of is declared first
-        async with self._asking:
-            channel = await self._questions.spare_channel()
-            try:
-                with not_cancelled():
-                    yield channel
-            except LOST as error:
-                raise self._questions.unavailable(error) from error
-            finally:
-                if not channel.is_closed:
-                    await channel.close()
+        return await self._questions.depth(queue)
 
     async def tell_workers(self, what: bytes) -> None:
         """Send this control message to all workers that listen: see Teller.tell()."""
@@ -243,7 +274,7 @@ class Publisher:
     async def own_channel(self, name: str = "warrener pass") -> AsyncIterator[Channel]:
         """A channel on a connection of the caller's own. Raises BrokerUnavailable."""
         await self._link.channel()
-        link = Link(self._settings, name, _nothing)
+        link = Link(self._settings, name, nothing)
         try:
             channel = await link.channel()
             try:
@@ -260,7 +291,3 @@ class Publisher:
         """Close the connections; at once, since each waits for a while for a broker that hangs."""
         links = (self._teller, self._questions, self._link)
         await asyncio.gather(*(link.close() for link in links))
-
-
-async def _nothing(_: Channel) -> None:
-    """A link that declares nothing."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
-from aiormq.channel import Channel
-
 from . import topology
-from .connection import LOST, Link, not_cancelled
+from .connection import LOST, Link, not_cancelled, nothing
 from .errors import BrokerUnavailable, WarrenerError
 from .settings import Settings
 
@@ -24,7 +22,7 @@ class Teller:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._names = topology.Names(settings.namespace)
-        self._link = Link(settings, f"{name} (control)", _nothing)
+        self._link = Link(settings, f"{name} (control)", nothing)
 
     async def tell(self, what: bytes) -> None:
         """Send this to all workers that listen; that nobody hears it is no error. Raises BrokerUnavailable,
@@ -62,7 +60,3 @@ class Teller:
     async def close(self) -> None:
         """Close the connection."""
         await self._link.close()
-
-
-async def _nothing(_: Channel) -> None:
-    """What it publishes to has been declared by others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from warrener import (
     publishing,
 )
 from warrener.connection import Link, open_channel
-from warrener.joining import JoinedPublishes
+from warrener.joining import Confirms, JoinedPublishes, Publish
 from warrener.messages import Message
 from warrener.outgoing import Outgoing
 from warrener.publishing import Publisher
@@ -42,13 +42,16 @@ async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(
     await tasks.run.send("declares")
     publish = JoinedPublishes.publish
 
-    def confirmed_late(self: JoinedPublishes, *what: Any) -> asyncio.Future[object]:
-        async def late() -> object:
-            confirm = await publish(self, *what)
-            await asyncio.sleep(1)
-            return confirm
+    def confirmed_late(self: JoinedPublishes, messages: Sequence[Publish]) -> Confirms:
+        late, confirms = Confirms(len(messages)), publish(self, messages)
 
-        return asyncio.ensure_future(late())
+        def settle() -> None:
+            for place, fault in enumerate(confirms.faults):
+                late.settle(place, fault)
+
+        loop = asyncio.get_running_loop()
+        confirms.done.add_done_callback(lambda _: loop.call_later(1, settle))
+        return late
 
     monkeypatch.setattr(JoinedPublishes, "publish", confirmed_late)
     monkeypatch.setattr(publishing, "IN_FLIGHT", 10)

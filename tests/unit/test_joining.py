@@ -11,9 +11,10 @@ import pytest
 from aiormq import spec
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
+from aiormq.exceptions import AMQPConnectionError
 
 from tests.support import PATIENCE
-from warrener.joining import JoinedCalls, JoinedPublishes
+from warrener.joining import Confirms, JoinedCalls, JoinedPublishes, JoinedTurns, Publish
 
 
 class Away(Exception):
@@ -119,15 +120,20 @@ class Room:
         self.delivery_tag = 0
         self.confirmations: dict[int, asyncio.Future[object]] = {}
         self.message_id_delivery_tag: dict[str, int] = {}
+        self.futures: list[asyncio.Future[object]] = []
 
     def create_future(self) -> asyncio.Future[object]:
-        return asyncio.get_running_loop().create_future()
+        self.futures.append(asyncio.get_running_loop().create_future())
+        return self.futures[-1]
 
 
-def waiting_for(room: Room) -> tuple[JoinedPublishes, list[asyncio.Future[object]]]:
+def one(name: str) -> list[Publish]:
+    return [("", "queue", spec.Basic.Properties(message_id=name), b"{}")]
+
+
+def waiting_for(room: Room) -> tuple[JoinedPublishes, list[Confirms]]:
     publishes = JoinedPublishes(cast(Channel, room))
-    ids = [spec.Basic.Properties(message_id=name) for name in ("first", "second")]
-    return publishes, [publishes.publish("", "queue", one, b"{}") for one in ids]
+    return publishes, [publishes.publish(one(name)) for name in ("first", "second")]
 
 
 async def test_publishes_wait_for_room_and_keep_their_order() -> None:
@@ -138,7 +144,69 @@ async def test_publishes_wait_for_room_and_keep_their_order() -> None:
     room.write_queue.get_nowait()
     written = await room.write_queue.get()
     assert written.payload.index(b"first") < written.payload.index(b"second")
-    assert room.confirmations == {1: confirms[0], 2: confirms[1]}
+    room.confirmations[2].set_result(None)
+    await confirms[1].done
+    await turns()
+    assert not confirms[0].done.done()
+    assert room.message_id_delivery_tag == {"first": 1}
+    assert [confirm.done() for confirm in room.confirmations.values()] == [False, True]
+
+
+async def test_those_of_one_call_are_done_together_each_with_its_own_fault() -> None:
+    room, fault = Room(), ValueError("refused")
+    room.write_queue.get_nowait()
+    publishes = JoinedPublishes(cast(Channel, room))
+    confirms = publishes.publish([*one("a"), *one("b"), *one("c")])
+    await turns()
+    room.confirmations[2].set_exception(fault)
+    room.confirmations[1].set_result(None)
+    assert (list(confirms.open), confirms.done.done()) == ([2], False)
+    room.confirmations[3].set_result(None)
+    await confirms.done
+    await turns()
+    assert confirms.faults == [None, fault, None]
+    assert room.message_id_delivery_tag == {}
+
+
+async def test_what_is_given_up_before_it_is_written_is_not_published() -> None:
+    room = Room()
+    _, (gone, stays) = waiting_for(room)
+    gone.done.cancel()
+    room.write_queue.get_nowait()
+    written = await room.write_queue.get()
+    assert b"first" not in written.payload
+    assert list(room.confirmations) == [1]
+    room.confirmations[1].set_result(None)
+    await stays.done
+
+
+async def test_a_confirm_that_comes_too_late_finds_nobody() -> None:
+    room = Room()
+    room.write_queue.get_nowait()
+    _, (gone, _) = waiting_for(room)
+    await turns()
+    gone.done.cancel()
+    await turns()
+    late = room.confirmations[1]
+    assert (late.done(), late.cancelled()) == (True, True)
+    assert list(gone.open) == [0]
+
+
+@pytest.mark.parametrize("error", [OSError("the line is dead"), asyncio.CancelledError()])
+async def test_a_channel_that_closes_ends_what_is_open(error: BaseException) -> None:
+    room = Room()
+    room.write_queue.get_nowait()
+    publishes = JoinedPublishes(cast(Channel, room))
+    confirms, later = publishes.publish([*one("a"), *one("b")]), publishes.publish(one("c"))
+    await turns()
+    room.confirmations[1].set_result(None)
+    [lost] = room.futures
+    lost.set_exception(error)
+    await confirms.done
+    await later.done
+    assert confirms.faults[0] is None
+    for fault in (confirms.faults[1], *later.faults):
+        assert fault is error or isinstance(fault, AMQPConnectionError)
 
 
 async def test_a_channel_that_closes_without_room_is_not_tried_again() -> None:
@@ -148,6 +216,57 @@ async def test_a_channel_that_closes_without_room_is_not_tried_again() -> None:
     await turns()
     room.is_closed = False  # so that whatever is written after all is seen
     room.write_queue.get_nowait()
-    confirm = publishes.publish("", "queue", spec.Basic.Properties(message_id="third"), b"{}")
-    await room.write_queue.get()
-    assert room.confirmations == {1: confirm}
+    publishes.publish(one("third"))
+    written = await room.write_queue.get()
+    assert b"third" in written.payload
+    assert list(room.confirmations) == [1]
+
+
+class Squares:
+    """Squares numbers when it may, and remembers what it was asked together."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.may = asyncio.Event()
+
+    async def do(self, items: Sequence[int]) -> list[int]:
+        self.asked.append(list(items))
+        await self.may.wait()
+        if 13 in items:
+            raise ValueError("13")
+        return [item * item for item in items]
+
+
+async def test_what_is_asked_in_one_turn_is_done_together_each_with_its_own_answers() -> None:
+    squares = Squares()
+    joined = JoinedTurns(squares.do)
+    asked = [asyncio.create_task(joined.do(items)) for items in ([1], [2, 3], [], [4])]
+    await turns()
+    later = asyncio.create_task(joined.do([5]))
+    await turns()
+    assert squares.asked == [[1], [2, 3, 4], [5]], "nobody was there before the first"
+    squares.may.set()
+    assert await asyncio.gather(*asked, later) == [[1], [4, 9], [], [16], [25]]
+    assert await joined.do([6]) == [36]
+
+
+async def test_those_of_a_turn_share_its_error_and_one_that_is_cancelled_stops_no_other() -> None:
+    squares = Squares()
+    joined = JoinedTurns(squares.do)
+    first = asyncio.create_task(joined.do([1]))
+    await turns()
+    unlucky = [asyncio.create_task(joined.do([n])) for n in (13, 2)]
+    await turns()
+    gone, stays = asyncio.create_task(joined.do([3])), asyncio.create_task(joined.do([4]))
+    await turns()
+    gone.cancel()
+    squares.may.set()
+    answers = await asyncio.gather(first, *unlucky, gone, stays, return_exceptions=True)
+    assert [type(one) for one in answers] == [
+        list,
+        ValueError,
+        ValueError,
+        asyncio.CancelledError,
+        list,
+    ]
+    assert await joined.do([5]) == [25]

@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 LONGEST_PARK = 6.4
 """Seconds: with the lifetime of a presence, the longest that a dead worker's job waits."""
 
-SOON = 0.001
-"""Seconds: `due` has whole milliseconds."""
-
 
 class Intake:
     """Has deliveries claimed, and hands those that are granted to `dispatch`."""
@@ -82,7 +79,7 @@ class Intake:
         if left > 2 * TICK:
             # Longer than the whole ladder, or a clock that is ahead: carried on.
             self._settlement.pass_on(delivery, message, min(left, LONGEST_WAIT))
-        elif left > SOON:
+        elif left > 0:
             self.early.hold(delivery, left)
         elif message.job_id in self._active:
             self._park(delivery, "it runs in this worker")
