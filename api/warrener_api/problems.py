@@ -194,7 +194,10 @@ def _of_warrener(error: WarrenerError) -> Problem:
 
 def response_of(problem: Problem, error: Exception) -> Response:
     """The problem as a response, with the headers that the error asks for, such as WWW-Authenticate."""
-    headers = {"Retry-After": RETRY_AFTER} if problem.status == 503 else {}
+    # What was asked for may be repeated in it: it is no page, whatever a browser makes of it.
+    headers = {"X-Content-Type-Options": "nosniff"}
+    if problem.status == 503:
+        headers["Retry-After"] = RETRY_AFTER
     if isinstance(error, HTTPException):
         headers.update(error.headers or {})
     content = problem.model_dump(exclude_none=True)
