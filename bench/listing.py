@@ -1,23 +1,25 @@
 """`python -m bench.listing`: how long pages of a listing take, with 100,000 jobs in the store.
 
 The records are made by the transitions themselves, on a private Redis; a page is timed as its caller
-sees it.
+sees it: in Python, and as a client of the API, without the network.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+import httpx
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from warrener import State, transitions
+from warrener import State, Warrener, transitions
 from warrener.ids import new_id
 from warrener.listing import Listing, Wanted
 from warrener.lists import Lists
@@ -27,6 +29,7 @@ from warrener.reindexing import Reindexer
 from warrener.settings import Settings
 from warrener.store import Store
 from warrener.transitions import Failing, Runner, Transition
+from warrener_api import create_app
 from warrener_workers.nodes import private_redis
 
 ME = Runner("bench", "bench")
@@ -39,6 +42,15 @@ CASES = {
     "waiting": Wanted(frozenset({State.SCHEDULED, State.RETRY})),
     "FAILURE of a queue": Wanted(frozenset({State.FAILURE}), queue="bench.1"),
     "SUCCESS of a rare task": Wanted(frozenset({State.SUCCESS}), task="bench.rare"),
+}
+HTTP = {
+    "GET /jobs": "/jobs?size=100",
+    "GET /jobs of a rare task": "/jobs?size=100&task=bench.rare",
+    "GET /jobs that are PENDING": "/jobs?size=100&state=PENDING",
+    "GET /jobs that failed, of a queue": "/jobs?size=100&state=FAILURE&queue=bench.1",
+    "the dashboard's jobs": "/desk/jobs",
+    "the same of a rare task": "/desk/jobs?task=bench.rare",
+    "the same that are PENDING": "/desk/jobs?state=PENDING",
 }
 
 
@@ -71,10 +83,30 @@ async def _measure(url: str, jobs: int, pages: int) -> None:
         table.add_row(name, f"{statistics.median(times):.1f}", f"{p95:.1f}", str(found), str(empty))
     console = Console(width=120)
     console.print(table)
+    console.print(await _over_http(url, pages))
+    console.print(f"load of this machine: {' '.join(f'{one:.1f}' for one in os.getloadavg())}")
     began = time.monotonic()
     report = await Reindexer(settings, store, time.time).rebuild()
     console.print(f"made again from {report.records:,} records in {time.monotonic() - began:.1f} s")
     await store.close()
+
+
+async def _over_http(url: str, pages: int) -> Table:
+    table = Table(title="the first page, over HTTP")
+    for column in ("page", "p50 ms", "p95 ms"):
+        table.add_column(column)
+    app = Warrener(redis_url=url)
+    transport = httpx.ASGITransport(create_app(app))
+    async with app, httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        for name, path in HTTP.items():
+            times = []
+            for _ in range(pages):
+                began = time.perf_counter()
+                (await http.get(path)).raise_for_status()
+                times.append((time.perf_counter() - began) * 1000)
+            p95 = statistics.quantiles(times, n=20)[-1]
+            table.add_row(name, f"{statistics.median(times):.1f}", f"{p95:.1f}")
+    return table
 
 
 async def _pages(listing: Listing, wanted: Wanted, pages: int) -> tuple[list[float], int, int]:
