@@ -30,10 +30,7 @@ from .priorities import check_broker, may_climb, version_of
 from .questions import Questions
 from .settings import Settings
 from .telling import Teller
-
-IN_FLIGHT = 1000
-"""How many messages of one call wait for their confirms at a time: enough for the broker's full speed,
-and few enough that the last of them is confirmed long before its deadline."""
+from .windows import windows
 
 _AWAY = (BrokerUnavailable, BrokerRefusedLogin, ExchangeNotFound, TopologyMismatch)
 
@@ -82,8 +79,8 @@ class Publisher:
         """Publish all, with the confirms of many awaited together: one answer for each, in order. Those
         that come behind many for which nobody was there are not tried."""
         faults: list[WarrenerError | None] = []
-        for start in range(0, len(outgoing), IN_FLIGHT):
-            some = await self._seen(outgoing[start : start + IN_FLIGHT])
+        for window in windows(outgoing):
+            some = await self._seen(window)
             faults += some
             hopeless = [self._for_the_rest(fault) if fault else None for fault in some]
             if None not in hopeless:

@@ -22,7 +22,7 @@ from warrener import (
     PublishRefused,
     QueueNotFound,
     connection,
-    publishing,
+    windows,
 )
 from warrener.connection import Link, open_channel
 from warrener.joining import Confirms, JoinedPublishes, Publish
@@ -54,7 +54,7 @@ async def test_a_long_list_is_sent_though_it_takes_longer_than_one_deadline(
         return late
 
     monkeypatch.setattr(JoinedPublishes, "publish", confirmed_late)
-    monkeypatch.setattr(publishing, "IN_FLIGHT", 10)
+    monkeypatch.setattr(windows, "IN_FLIGHT", 10)
     publisher = yard.client.publisher
     assert isinstance(publisher, Publisher)
     publisher._settings = publisher._settings.model_copy(update={"publish_timeout": 3.0})
