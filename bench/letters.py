@@ -37,6 +37,7 @@ from warrener.records import JobError
 from warrener.selecting import ALL, Selection
 from warrener.transitions import Failing, Runner
 from warrener_api import create_app
+from warrener_workers import registry
 from warrener_workers.nodes import private_rabbitmq, private_redis
 
 QUEUE = "bench"
@@ -44,6 +45,7 @@ BAR = 300.0
 """Milliseconds within which 95 % of the pages must be there."""
 ME = Runner("bench", "bench")
 CAUSES = 12
+TASKS = ["bench.rare", *(f"bench.task{n}" for n in range(9))]
 TRACEBACK = "".join(
     f'  File "/srv/app/shop/step{n}.py", line {n}, in step{n}\n    return deeper({n})\n'
     for n in range(12)
@@ -83,7 +85,8 @@ def main() -> None:
         private_redis(Path(folder) / "redis") as store,
     ):
         app = Warrener(amqp_url=broker.amqp_url, redis_url=store.url, default_queue=QUEUE)
-        app.task(name="bench.task0", queue=QUEUE)(_nothing)
+        for name in TASKS:
+            app.task(name=name, queue=QUEUE)(_nothing)
         bench = _Bench(app, broker.pid, wanted.letters, wanted.pages)
         asyncio.run(bench.run(passes=not wanted.no_passes))
 
@@ -102,6 +105,8 @@ class _Bench:
 
     async def run(self, *, passes: bool) -> None:
         async with self._app:
+            known = registry.parse(registry.describe(self._app)).catalogue
+            await self._client.catalogue.publish(known)  # as their workers would
             await self._memory("before")
             began = time.monotonic()
             for start in range(0, self._letters, 1000):
