@@ -95,6 +95,16 @@ class DeadLetterIndex:
         [[gone, *_]] = await self._store.call([Call("letters/remove", keys, (became, *ids))])
         return int(gone)
 
+    async def tidy(self, queue: str) -> int:
+        """Take out of the queue's order what no listed letter stands behind; of how many that was true."""
+        keys, behind, removed = self._keys(queue, "order", "lines"), b"-", 0
+        while behind:
+            [[last, gone]] = await self._store.call(
+                [Call("letters/tidy", keys, (behind, LOOKED_AT))]
+            )
+            behind, removed = last and b"(" + last, removed + int(gone)
+        return removed
+
     # Asking it -----------------------------------------------------------------------------------
 
     async def queues(self) -> list[str]:

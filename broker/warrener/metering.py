@@ -48,7 +48,7 @@ class PublishMetrics:
         self._reasons = Names()
         self._dead = Counter(
             "warrener_dead_letters",
-            "Letters that were published to a dead queue, by reason.",
+            "Letters that were published to a dead queue, by reason; one whose dead queue was gone twice.",
             ("queue", "reason"),
             registry=registry,
         )

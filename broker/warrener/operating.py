@@ -21,7 +21,8 @@ from .discarding import Discard
 from .errors import BrokerUnavailable, QueueBusy, StoreUnavailable, WarrenerError
 from .expiring import drop_old
 from .ids import new_id
-from .operations import Operation, Operations
+from .operations import Operation, Operations, Wanted
+from .picking import FEW, few_of
 from .reindexing_letters import Reindex
 from .replaying import Revival, passes_of
 from .selecting import ALL
@@ -145,7 +146,8 @@ class OperationRunner:
     async def _walk(
         self, client: Client, one: Operation, steering: Steering
     ) -> tuple[WalkReport, dict[str, Any]]:
-        wanted, passes = one.wanted, self._passes or passes_of(client)
+        wanted = one.wanted
+        passes = self._passes or _passes_for(client, wanted)
         if wanted.kind == "reindex":
             reindex = Reindex(client, wanted.queue)
             await reindex.begin()
@@ -167,3 +169,14 @@ class OperationRunner:
             )
         report = await walk(client, passes, wanted.queue, wanted.selection, work, steering)
         return report, {}
+
+
+def _passes_for(client: Client, wanted: Wanted) -> Passes:
+    """Few letters among many are picked. The first of the queue are at its head, and while a rate has to
+    wait, none may be held."""
+    first = wanted.selection.is_of_times_alone
+    if wanted.kind == "reindex" or wanted.rate is not None or first:
+        return passes_of(client)
+    counts = (len(wanted.selection.ids) or None, wanted.limit, wanted.total)
+    few = min(one for one in (*counts, FEW + 1) if one is not None) <= FEW
+    return partial(few_of, client.publisher, client.settings) if few else passes_of(client)

@@ -41,4 +41,6 @@ class Reindex(Work):
         removed = 0
         for start in range(0, len(gone), 1000):
             removed += await self._index.remove(self._queue, gone[start : start + 1000])
+        # Besides, an index that another version wrote may have what this one never takes out.
+        await self._index.tidy(self._queue)
         return removed

@@ -56,14 +56,19 @@ class Steering(Control):
         rate = one.wanted.rate
         self._pace = Pace(rate, steady()) if rate else None
         self._kept = False
+        self._chosen = one.wanted.selection.ids
+        self._met: set[str] = set()
+        self._letters_met = 0
         self.told = "ok"
         """What the store said last: ok, cancel or lost."""
 
     async def allowed(self) -> int:
         """How many letters may be taken; while the rate has to wait, none is held."""
         most = WINDOW
+        # If nothing was put back so far: ended here, the queue is in its order without a whole round.
+        if not self._kept and self._has_met_the_chosen():
+            return 0
         if self._limit is not None and not self._kept:
-            # Nothing was put back so far: ended here, the queue is in its order without a whole round.
             left = max(0, self._limit - self._done)
             most = min(WINDOW, left + len(self._counted))
         while most and self.told == "ok":
@@ -73,6 +78,11 @@ class Steering(Control):
             assert self._pace is not None
             await asyncio.sleep(min(POLL, self._pace.wait(self._steady())))
         return 0
+
+    def _has_met_the_chosen(self) -> bool:
+        """True once every letter was met that was chosen by its id, or its job's, as far as is known."""
+        known = self._operation.wanted.total or 0
+        return bool(self._chosen) and self._chosen <= self._met and self._letters_met >= known
 
     async def reserve(self, letters: Sequence[Letter], report: WalkReport) -> list[Letter]:
         """Within the limit. The letters are noted before anything is done with them: killed then, the
@@ -103,7 +113,9 @@ class Steering(Control):
         self._counted -= met
         self._done += len(gone)
         report.already -= len({*ours, *again.intersection(before)})
-        self._kept = report.kept > 0
+        self._kept = report.kept > 0 and not report.in_place
+        self._met.update(name for x in fates for name in (x.letter.facts.id, x.letter.facts.job_id))
+        self._letters_met += len(fates)
         if self._pace is not None:
             self._pace.spend(len(done))
         if gone:

@@ -39,6 +39,8 @@ class Going(Protocol):
 
     whole: bool
     """True once everything that the queue held at its beginning was met."""
+    in_place: bool
+    """True if what is kept stays where it is, instead of going to the end of the queue."""
 
     def groups(self, allowed: Allowance = at_full_speed) -> AsyncIterator[list[DeliveredMessage]]:
         """What the queue has now, group by group."""
@@ -49,6 +51,25 @@ class Going(Protocol):
         """Done with this group; those to `keep` go to the end of the queue."""
 
 
+async def take(channel: Channel, queue: str, size: int) -> list[DeliveredMessage]:
+    """The next messages. Their consumer is gone before any of them is settled: one that stayed would be
+    sent what was just put back, and give it back later and in another order."""
+    taken: list[DeliveredMessage] = []
+    if size == 0:
+        return taken
+    arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+    await channel.basic_qos(prefetch_count=size)
+    consumer = await channel.basic_consume(queue, arrived.put)
+    with contextlib.suppress(TimeoutError):
+        while len(taken) < size:
+            async with asyncio.timeout(SILENCE):
+                taken.append(await arrived.get())
+    await channel.basic_cancel(consumer.consumer_tag or "")
+    while not arrived.empty():
+        taken.append(arrived.get_nowait())
+    return taken
+
+
 Passes = Callable[[str], AbstractAsyncContextManager[Going]]
 """Begins a pass through the queue of this name."""
 
@@ -56,10 +77,15 @@ Passes = Callable[[str], AbstractAsyncContextManager[Going]]
 class Pass:
     """Going through a queue: each group is settled before the next is asked for."""
 
-    def __init__(self, channel: Channel, queue: str, seconds: float) -> None:
+    in_place = False
+
+    def __init__(
+        self, channel: Channel, queue: str, seconds: float, first: DeliveredMessage | None = None
+    ) -> None:
         self._channel = channel
         self._queue = queue
         self._seconds = seconds
+        self._first = first  # which was got already, on a channel of its own
         self.whole = False
 
     async def groups(
@@ -74,13 +100,13 @@ class Pass:
         size = await allowed()
         if not size:
             return
-        first = await self._channel.basic_get(self._queue)
+        first = self._first or await self._channel.basic_get(self._queue)
         if first.message_count is None:
             self.whole = True
             return
         left = first.message_count + 1
-        size = min(size, left)
-        group = [first, *await self._take(size - 1)]
+        size = 1 if self._first else min(size, left)
+        group = [first, *await take(self._channel, self._queue, size - 1)]
         while group:
             yield group
             if len(group) < size:
@@ -90,25 +116,7 @@ class Pass:
             left -= size
             self.whole = left == 0
             size = min(await allowed(), left) if left else 0
-            group = await self._take(size)
-
-    async def _take(self, size: int) -> list[DeliveredMessage]:
-        """The next messages. Their consumer is gone before any of them is settled: one that stayed would
-        be sent what was just put back, and give it back later and in another order."""
-        taken: list[DeliveredMessage] = []
-        if size == 0:
-            return taken
-        arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-        await self._channel.basic_qos(prefetch_count=size)
-        consumer = await self._channel.basic_consume(self._queue, arrived.put)
-        with contextlib.suppress(TimeoutError):
-            while len(taken) < size:
-                async with asyncio.timeout(SILENCE):
-                    taken.append(await arrived.get())
-        await self._channel.basic_cancel(consumer.consumer_tag or "")
-        while not arrived.empty():
-            taken.append(arrived.get_nowait())
-        return taken
+            group = await take(self._channel, self._queue, size)
 
     async def settle(
         self, group: list[DeliveredMessage], keep: Iterable[DeliveredMessage] = ()
@@ -138,7 +146,7 @@ class Pass:
         # A broker that is out of memory or disk confirms nothing until it has some again.
         async with asyncio.timeout(self._seconds):
             await asyncio.gather(*(self._publish(one, *where(one)) for one in publish))
-        await self._channel.basic_ack(group[-1].delivery_tag or 0, multiple=True, wait=False)
+        await group[-1].channel.basic_ack(group[-1].delivery_tag or 0, multiple=True, wait=False)
 
     async def _publish(self, delivered: DeliveredMessage, exchange: str, key: str) -> None:
         properties = copy(delivered.header.properties)
@@ -163,13 +171,22 @@ async def one_pass(
 
     Raises QueueNotFound, QueueBusy, BrokerUnavailable, ConfigurationError.
     """
+    async with passing(publisher, settings, queue, alone=alone) as channel:
+        yield Pass(channel, queue, settings.publish_timeout)
+
+
+@asynccontextmanager
+async def passing(
+    publisher: Publishes, settings: Settings, queue: str, *, alone: bool
+) -> AsyncIterator[Channel]:
+    """The channel of a pass, which keeps others out. Raises as one_pass()."""
     if await publisher.depth(queue) is None:
         raise QueueNotFound(queue=queue)
     try:
         async with locked(publisher, settings, queue) as channel:
             if alone:
                 await require_no_consumers(publisher, queue)
-            yield Pass(channel, queue, settings.publish_timeout)
+            yield channel
     except LOST as error:
         raise BrokerUnavailable(
             url=settings.shown_amqp_url,

@@ -77,6 +77,8 @@ class WalkReport:
     job_ids: list[str] = field(default_factory=list)
     whole: bool = False
     """True if it met everything that the queue held at its beginning."""
+    in_place: bool = False
+    """True if what stays is where it was all the while."""
 
 
 class Work(Protocol):
@@ -122,6 +124,7 @@ async def walk(
     index = DeadLetterIndex(client.settings, client.store)
     place = Names(client.settings.namespace).dead_queue(queue)
     async with passes(place) as one:
+        report.in_place = one.in_place
         async for group in one.groups(control.allowed):
             letters = [Letter(delivered, queue, client.seal, place) for delivered in group]
             meant = await _meant(index, masks, queue, letters, selection)
@@ -132,7 +135,7 @@ async def walk(
             stay = [Fate(x, fault=fault) for x in meant if (fault := faults[id(x)])]
             gone = {id(fate.letter) for fate in fates if fate.done or fate.already}
             _count(report, len(letters), [*stay, *fates])
-            await control.settling(fates, report)
+            await control.settling([*stay, *fates], report)
             keep = [letter.delivered for letter in letters if id(letter) not in gone]
             await one.settle(group, keep)
         report.whole = one.whole

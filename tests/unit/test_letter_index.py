@@ -15,7 +15,7 @@ from warrener.catalogue import Catalogue
 from warrener.dead_letters import DeadLetter
 from warrener.declared import CatalogueEntry
 from warrener.letter_index import CAUSES_LOOKED_AT, DeadLetterIndex
-from warrener.letter_lines import cause_id, line_of, parse_line
+from warrener.letter_lines import cause_id, line_of, parse_line, place_of
 from warrener.selecting import ALL, Selection
 from warrener.store import Store
 
@@ -247,6 +247,25 @@ async def test_more_causes_than_one_script_looks_at(store: Store) -> None:
 
 def _at(line: int) -> JobError:
     return replace(ERROR, frame=f"shop.till.charge:{line}")
+
+
+async def test_an_order_that_another_version_wrote_is_made_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letter_index, "LOOKED_AT", 2)
+    index = DeadLetterIndex(Settings(), store)
+    letters = [replace(LETTER, id=f"j{n}~0", died=float(n), body=str(n)) for n in range(5)]
+    await index.add(letters)
+    order = "warrener:dead:{q}:order"
+    right: Any = await store.client.zrange(order, 0, -1)
+    # Places alone, as they once were, an entry of a line that has changed, and one of no line.
+    wrong = [place_of(float(n), f"j{n}~0") for n in range(5)]
+    wrong += [right[0] + b"x", place_of(7.0, "gone~0")]
+    await store.client.zadd(order, dict.fromkeys(wrong, 0))
+    assert await index.count("q") == 12
+    assert await index.tidy("q") == 7
+    assert await store.client.zrange(order, 0, -1) == right
+    assert await index.tidy("q") == 0
 
 
 async def test_nothing_is_left_of_letters_that_are_all_gone(store: Store) -> None:

@@ -52,6 +52,8 @@ class _Confirmed:
 class _MemoryPass:
     """Going through a dead queue in memory, as taking.Pass does through one of RabbitMQ's."""
 
+    in_place = False
+
     def __init__(self, letters: list[DeliveredMessage]) -> None:
         self._letters = letters
         self.whole = False

@@ -206,7 +206,8 @@ async def _show_progress(operations: Operations, operation_id: str) -> None:
             await asyncio.sleep(LOOK)
             with suppress(WarrenerError):
                 one = await operations.find(operation_id)
-                progress.update(bar, total=total_of(one), completed=one.done)
+                met = f"dead letters ({one.seen} met)"
+                progress.update(bar, description=met, total=total_of(one), completed=one.done)
 
 
 def _show_forecast(found: Forecast, what: str, json: bool) -> None:
