@@ -23,8 +23,9 @@ from .store import Call, Store
 LONGEST_PAGE = 1000
 READ_AT_MOST = 2_000
 """Records that one page looks at: with a state that few have, it may come short, and have a cursor."""
-LOOK_AT_MOST = 100_000
-"""Members of a list that it looks at, without their records."""
+LOOK_AT_MOST = 40_000
+"""Members of a list that it looks at, without their records: of a task that few jobs have it comes short
+as well."""
 AT_ONCE = 20_000
 """Members that one script looks at: Redis does nothing else meanwhile, for some milliseconds."""
 
