@@ -21,6 +21,7 @@ from .settings import Settings
 
 WINDOW = 100
 """Messages held at once: few, since what is held when this process dies comes back out of order."""
+_COUNTS = ("x-delivery-count", "x-acquired-count")
 SILENCE = 2.0
 """Seconds without a message after which those that were counted are taken to have gone elsewhere."""
 
@@ -151,6 +152,9 @@ class Pass:
     async def _publish(self, delivered: DeliveredMessage, exchange: str, key: str) -> None:
         properties = copy(delivered.header.properties)
         properties.message_id = uuid.uuid4().hex
+        # 4.x says nothing of a first delivery, and would leave what it said of the message before.
+        found = (properties.headers or {}).items()
+        properties.headers = {name: value for name, value in found if name not in _COUNTS}
         await self._channel.basic_publish(
             delivered.body,
             exchange=exchange,
