@@ -257,4 +257,5 @@ class Client:
         await self._recording.drain(self.settings.connect_timeout if patience is None else patience)
         await self._announcer.close()
         await self.publisher.close()
+        await self._sending.end()
         await self.store.close()

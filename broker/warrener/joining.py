@@ -138,7 +138,7 @@ class JoinedTurns(Generic[T, R]):
         self._do = do
         self._items: list[T] = []
         self._askers: list[tuple[asyncio.Future[Sequence[R]], slice]] = []
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], list[asyncio.Future[Sequence[R]]]] = {}
         self._under_way = 0
 
     async def do(self, items: Sequence[T]) -> Sequence[R]:
@@ -163,8 +163,15 @@ class JoinedTurns(Generic[T, R]):
         askers, self._askers = self._askers, []
         self._under_way += 1
         call = asyncio.get_running_loop().create_task(self._call(items, askers))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        self._calls[call] = [asker for asker, _ in askers]
+        call.add_done_callback(self._calls.pop)
+
+    async def end(self) -> None:
+        """End the calls for whose answers nobody waits any more."""
+        idle = [call for call, askers in self._calls.items() if all(one.done() for one in askers)]
+        for call in idle:
+            call.cancel()
+        await asyncio.gather(*idle, return_exceptions=True)
 
     async def _call(
         self, items: Sequence[T], askers: Sequence[tuple[asyncio.Future[Sequence[R]], slice]]
