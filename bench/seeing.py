@@ -10,7 +10,7 @@ from pathlib import Path
 
 from warrener_workers.nodes import private_rabbitmq, private_redis
 
-from .parts import drain
+from .draining import drain
 from .sides import HERE, Servers, Side
 
 SLOTS = 100

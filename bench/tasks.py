@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 
 from warrener import Warrener
 from warrener.store import Keys
+
+from .peers.asking import answer_async
 
 app = Warrener()
 
@@ -39,15 +40,23 @@ async def nap(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def submit(count: int, seconds: float) -> None:
-    """Submit so many, and print where their records are."""
+async def send(seconds: float) -> str:
+    """Submit one; its record's key."""
+    handle = await (nap.send(seconds) if seconds else nothing.send())
+    return Keys(app.settings.namespace).job(handle.id)
+
+
+async def many(count: int, seconds: float) -> list[str]:
+    """Submit so many at once; their records' keys."""
     call = nap.s(seconds) if seconds else nothing.s()
     keys = Keys(app.settings.namespace)
-    async with app:
-        for begun in range(0, count, 1000):
-            for handle in await app.send_many([call] * min(1000, count - begun)):
-                print(keys.job(handle.id))
+    return [keys.job(handle.id) for handle in await app.send_many([call] * count)]
+
+
+async def wait() -> None:
+    """Submit one, and wait for its result."""
+    await (await nothing.send()).result(timeout=60)
 
 
 if __name__ == "__main__":
-    asyncio.run(submit(int(sys.argv[1]), float(sys.argv[2])))
+    answer_async(lambda: app, send, wait, many)

@@ -1,9 +1,11 @@
 """What Celery's side of the bench runs, set as its documentation advises for durable work."""
 
+# mypy: ignore-errors
 import os
 import time
 
-from celery import Celery  # type: ignore[import-not-found,unused-ignore]
+from asking import answer
+from celery import Celery
 
 app = Celery(
     "celery_tasks",
@@ -13,7 +15,7 @@ app = Celery(
 app.conf.update(
     task_acks_late=True,
     task_default_queue="celery-bench",
-    task_default_queue_type="quorum",
+    task_default_queue_type=os.environ.get("BENCH_QUEUE_TYPE", "quorum"),
     broker_transport_options={"confirm_publish": True},
     worker_detect_quorum_queues=True,
     worker_prefetch_multiplier=int(os.environ.get("BENCH_SLOTS", "100")),
@@ -21,16 +23,20 @@ app.conf.update(
 )
 
 
-@app.task(name="nothing")  # type: ignore[untyped-decorator,unused-ignore]
+@app.task(name="nothing")
 def nothing(seconds: float = 0) -> None:
     """A job that costs nothing, or waits."""
     if seconds:
         time.sleep(seconds)
 
 
-if __name__ == "__main__":
-    import sys
+def send(seconds: float) -> str:
+    return f"celery-task-meta-{nothing.delay(seconds).id}"
 
-    # Printed keys let the bench look at the results in Redis itself.
-    for _ in range(int(sys.argv[1])):
-        print(f"celery-task-meta-{nothing.delay(float(sys.argv[2])).id}")
+
+def wait() -> None:
+    nothing.delay(0).get(timeout=60)
+
+
+if __name__ == "__main__":
+    answer(send, wait)

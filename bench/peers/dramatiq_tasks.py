@@ -3,10 +3,10 @@ ones: it has no quorum queues. It acknowledges late by itself."""
 
 # mypy: ignore-errors
 import os
-import sys
 import time
 
 import dramatiq
+from asking import answer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
@@ -25,6 +25,13 @@ def nothing(seconds: float = 0) -> str:
     return ""
 
 
+def send(seconds: float) -> str:
+    return backend.build_message_key(nothing.send(seconds))
+
+
+def wait() -> None:
+    nothing.send(0).get_result(backend=backend, block=True, timeout=60_000)
+
+
 if __name__ == "__main__":
-    for _ in range(int(sys.argv[1])):
-        print(backend.build_message_key(nothing.send(float(sys.argv[2]))))
+    answer(send, wait)

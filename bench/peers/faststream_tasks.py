@@ -1,13 +1,14 @@
 """What FastStream's side of the bench runs: a quorum queue, acknowledged after the handler. It keeps no
-results: the handler stores its own in Redis."""
+results: the handler stores its own in Redis. Who waits for an answer asks by its request(), RabbitMQ's
+direct reply-to."""
 
 # mypy: ignore-errors
 import asyncio
 import os
-import sys
 import uuid
 
 import redis.asyncio
+from asking import answer_async
 from faststream import FastStream
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from faststream.rabbit.schemas.queue import QueueType
@@ -19,22 +20,38 @@ queue = RabbitQueue("faststream-bench", queue_type=QueueType.QUORUM, durable=Tru
 
 
 @broker.subscriber(queue, channel=Channel(prefetch_count=int(os.environ["BENCH_SLOTS"])))
-async def nothing(job: dict) -> None:
+async def nothing(job: dict) -> str:
     """A job that costs nothing, or waits."""
     if job["seconds"]:
         await asyncio.sleep(job["seconds"])
     await store.set(job["id"], "", ex=86_400)
+    return ""
 
 
-async def submit(count: int, seconds: float) -> None:
-    async with broker:
+def job_of(seconds: float) -> dict:
+    return {"id": f"faststream:{uuid.uuid4().hex}", "seconds": seconds}
+
+
+async def send(seconds: float) -> str:
+    job = job_of(seconds)
+    await broker.publish(job, queue, persist=True, mandatory=True)
+    return job["id"]
+
+
+async def wait() -> None:
+    await broker.request(job_of(0), queue, persist=True, timeout=60)
+
+
+class Opened:
+    """The connection, and the queue that a worker would declare."""
+
+    async def __aenter__(self) -> None:
+        await broker.connect()
         await broker.declare_queue(queue)
-        for _ in range(count):
-            name = f"faststream:{uuid.uuid4().hex}"
-            job = {"id": name, "seconds": seconds}
-            await broker.publish(job, queue, persist=True, mandatory=True)
-            print(name)
+
+    async def __aexit__(self, *_: object) -> None:
+        await broker.stop()
 
 
 if __name__ == "__main__":
-    asyncio.run(submit(int(sys.argv[1]), float(sys.argv[2])))
+    answer_async(Opened, send, wait)

@@ -3,18 +3,18 @@
 # mypy: ignore-errors
 import asyncio
 import os
-import sys
+from contextlib import asynccontextmanager
 
+from asking import answer_async
 from taskiq_aio_pika import AioPikaBroker, Queue, QueueType
 from taskiq_redis import RedisAsyncResultBackend
 
 results = RedisAsyncResultBackend(os.environ["BENCH_REDIS_URL"], result_ex_time=86_400)
 broker = AioPikaBroker(
     os.environ["BENCH_AMQP_URL"],
-    result_backend=results,
     qos=int(os.environ["BENCH_SLOTS"]),
     task_queues=[Queue(name="taskiq-bench", type=QueueType.QUORUM)],
-)
+).with_result_backend(results)
 
 
 @broker.task(task_name="nothing")
@@ -25,12 +25,21 @@ async def nothing(seconds: float = 0) -> str:
     return ""
 
 
-async def submit(count: int, seconds: float) -> None:
+async def send(seconds: float) -> str:
+    return (await nothing.kiq(seconds)).task_id
+
+
+async def wait() -> None:
+    # It asks again and again; every 200 ms, its default, would be the latency.
+    await (await nothing.kiq(0)).wait_result(check_interval=0.001, timeout=60)
+
+
+@asynccontextmanager
+async def opened():
     await broker.startup()
-    for _ in range(count):
-        print((await nothing.kiq(seconds)).task_id)
+    yield
     await broker.shutdown()
 
 
 if __name__ == "__main__":
-    asyncio.run(submit(int(sys.argv[1]), float(sys.argv[2])))
+    answer_async(opened, send, wait)
