@@ -85,7 +85,9 @@ def test_of_several_ticks_that_may_not_overlap_the_first_runs() -> None:
 
 
 def test_what_is_paused_is_left_alone() -> None:
-    assert plan(hourly(paused=True, held=NOON), NOON + 5 * HOUR, busy=False) is None
+    paused = hourly(paused=True, held=NOON)
+    assert plan(paused, NOON + 5 * HOUR, busy=False) is None
+    assert next_due(paused, NOON) is None
 
 
 @pytest.mark.parametrize("missed", ["skip", 10])
