@@ -34,6 +34,7 @@ class ReplayReport:
     seen: int = 0
     replayed: int = 0
     kept: int = 0
+    """Letters that were met, and stay. A pass that looks for chosen ones ends at the last of them."""
     already: int = 0
     """Letters whose job had been replayed before: acknowledged, not published again."""
     failed: list[str] = field(default_factory=list)

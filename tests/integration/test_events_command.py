@@ -8,6 +8,7 @@ import orjson
 
 from . import yard as tasks
 from .conftest import Yard
+from .terminal import in_a_terminal
 
 
 async def test_the_command_line_follows_and_watches(yard: Yard) -> None:
@@ -16,6 +17,10 @@ async def test_the_command_line_follows_and_watches(yard: Yard) -> None:
         job = await tasks.reports.send("held", "gate")
         async with yard.running("job", job.id, "--watch") as watch:
             await watch.says(f"{job.id} STARTED 3/4 nearly")
+            command = ("job", job.id, "--watch")
+            async with in_a_terminal(*command, **yard.environment, TERM="xterm") as person:
+                await person.expect("STARTED 3/4 nearly")
+                await person.expect("75%")
             yard.open("gate")
             await watch.says("progress  3/4 nearly")
             assert await watch.ended() == 0
