@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from . import control, transitions
@@ -82,7 +84,9 @@ class Client:
         self.store.attach(self._announcer)
         self.catalogue = Catalogue(settings, self.store)
         self._recording = JoinedCalls(self.store.apply, _MOVES, StoreUnavailable)
-        self._sending = JoinedTurns(self._send)
+        self._sending: defaultdict[str, JoinedTurns[_Draft, WarrenerError | None]] = defaultdict(
+            partial(JoinedTurns, self._send)
+        )
         self._unique = UniqueJobs(settings, self.store)
         self._waiter = Waiter(self.store)
         self.clock = clock
@@ -104,9 +108,11 @@ class Client:
                     drafts.append((len(answers) - 1, _Draft(outgoing, fingerprint)))
             except WarrenerError as error:
                 answers.append(error)
-        # A list is enough of a crowd by itself, and of a delay the broker may have to be asked first.
+        # A list is enough of a crowd by itself, of a delay the broker may have to be asked first, and none
+        # is to wait for a queue that is not its own.
+        queues = {one.outgoing.queue for _, one in drafts}
         alone = len(drafts) > _FEW or any(one.outgoing.delay for _, one in drafts)
-        send = self._send if alone else self._sending.do
+        send = self._send if alone or len(queues) != 1 else self._sending[queues.pop()].do
         for (place, _), fault in zip(drafts, await send([one for _, one in drafts]), strict=True):
             if fault is not None:
                 answers[place] = fault
@@ -257,5 +263,5 @@ class Client:
         await self._recording.drain(self.settings.connect_timeout if patience is None else patience)
         await self._announcer.close()
         await self.publisher.close()
-        await self._sending.end()
+        await asyncio.gather(*(turns.end() for turns in self._sending.values()))
         await self.store.close()

@@ -71,7 +71,7 @@ class JoinedPublishes:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Confirms, list[tuple[str, bytes]]]] = []
+        self._waiting: list[tuple[Confirms, list[tuple[int, str, bytes]]]] = []
         self._under_way: dict[Confirms, list[str]] = {}
         self._lost: asyncio.Future[object] = channel.create_future()
         # aiormq ends what it made for the channel when that closes.
@@ -79,18 +79,26 @@ class JoinedPublishes:
 
     def publish(self, messages: Sequence[Publish]) -> Confirms:
         """Publish these at the end of this turn. Cancelled before that, none of them is published; once the
-        channel has closed, what is open has its error for a fault. Raises ChannelInvalidStateError,
-        ValueError."""
+        channel has closed, what is open has its error for a fault; what cannot be written has its own.
+        Raises ChannelInvalidStateError."""
         channel = self.channel
         if channel.is_closed:
             raise ChannelInvalidStateError("the channel is closed")
         number, most = channel.number, channel.max_content_size
-        frames = [(m[2].message_id or "", wire.publish(number, *m, most)) for m in messages]
-        confirms = Confirms(len(frames))
+        confirms, frames = Confirms(len(messages)), []
+        for place, message in enumerate(messages):
+            try:
+                data = wire.publish(number, *message, most)
+            except (ValueError, TypeError) as error:  # its own fault, and no other's
+                confirms.settle(place, error)
+            else:
+                frames.append((place, message[2].message_id or "", data))
+        if confirms.done.done():
+            return confirms
         if not self._waiting:
             self._loop.call_soon(self._write)
         self._waiting.append((confirms, frames))
-        self._under_way[confirms] = [message_id for message_id, _ in frames]
+        self._under_way[confirms] = [message_id for _, message_id, _ in frames]
         confirms.done.add_done_callback(lambda _: self._forget(confirms))
         return confirms
 
@@ -107,7 +115,7 @@ class JoinedPublishes:
         for confirms, frames in waiting:
             if confirms.done.done():
                 continue
-            for place, (message_id, data) in enumerate(frames):
+            for place, message_id, data in frames:
                 channel.delivery_tag += 1
                 tag = channel.delivery_tag
                 channel.confirmations[tag] = cast(Any, _Confirm(confirms, place))
@@ -164,7 +172,11 @@ class JoinedTurns(Generic[T, R]):
         self._under_way += 1
         call = asyncio.get_running_loop().create_task(self._call(items, askers))
         self._calls[call] = [asker for asker, _ in askers]
-        call.add_done_callback(self._calls.pop)
+        call.add_done_callback(self._over)
+
+    def _over(self, call: asyncio.Task[None]) -> None:
+        self._under_way -= 1
+        del self._calls[call]
 
     async def end(self) -> None:
         """End the calls for whose answers nobody waits any more."""
@@ -189,8 +201,6 @@ class JoinedTurns(Generic[T, R]):
             for asker, mine in askers:
                 if not asker.done():
                     asker.set_result(answers[mine])
-        finally:
-            self._under_way -= 1
 
 
 class _Batch(Generic[T]):

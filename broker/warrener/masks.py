@@ -49,6 +49,8 @@ class Masks:
     ) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call as anybody may read them."""
         schema = await self._schema(task)
+        if schema is _OPEN:
+            return list(args), kwargs
         return hidden_positional(args, schema), hidden_named(kwargs, schema)
 
 

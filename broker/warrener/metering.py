@@ -54,7 +54,7 @@ class PublishMetrics:
         )
         self._seconds = Histogram(
             "warrener_publish_seconds",
-            "Time until RabbitMQ confirmed a message.",
+            "Time until RabbitMQ confirmed a message and those that were written with it.",
             registry=registry,
             buckets=QUICK,
         )

@@ -29,6 +29,9 @@ after 20 where somebody else has declared the queue, without a limit."""
 GROUP = 1000
 BYTES = 16_000_000
 """At most of a group, as its letters are about as long as those of the group before it."""
+MANY_CHANNELS = 1000
+"""After which groups are as large as they may be, however long their letters: RabbitMQ's `channel_max` is
+2047, and no more than MOST_HELD letters are left."""
 
 
 class Picking:
@@ -43,6 +46,7 @@ class Picking:
         self._last = first
         self._left = first.message_count or 0
         self._size = WINDOW
+        self._short = False
         self.whole = False
 
     async def groups(
@@ -52,9 +56,9 @@ class Picking:
         group = [self._last]
         while group:
             yield group
-            most = await allowed()
-            group = await self._next(self._size if most >= WINDOW else most)
-        self.whole = self._left == 0
+            # Not as few as a limit leaves: each group takes a channel, and what is not picked stays.
+            group = await self._next(self._size) if await allowed() else []
+        self.whole = self._left == 0 and not self._short
         # What went back before would be in front of what goes back now: it is held once more.
         while _returns(self._last) and await self._next(self._size):
             pass
@@ -66,11 +70,13 @@ class Picking:
         channel = await self._held[0].connection.channel(publisher_confirms=False)
         self._held.append(cast(Channel, channel))
         group = await take(self._held[-1], self._queue, size)
-        self._left = self._left - size if len(group) == size else 0
+        self._short = len(group) < size
+        self._left = 0 if self._short else self._left - size
         if group:
             self._last = group[-1]
             length = sum(len(one.body) for one in group) // len(group)
-            self._size = max(1, min(GROUP, BYTES // (length + 1)))
+            few = len(self._held) < MANY_CHANNELS
+            self._size = max(1, min(GROUP, BYTES // (length + 1))) if few else GROUP
         return group
 
     async def settle(
@@ -109,7 +115,10 @@ async def few_of(publisher: Publishes, settings: Settings, queue: str) -> AsyncI
             or _returns(first) >= OFTEN
             or first.message_count > MOST_HELD
         ):
-            yield Pass(channel, queue, settings.publish_timeout, first)
+            try:
+                yield Pass(channel, queue, settings.publish_timeout, first)
+            finally:
+                await own.close()
             return
         picking = Picking(own, queue, first)
         try:

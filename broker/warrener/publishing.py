@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiormq
 from aiormq import spec
@@ -30,7 +31,7 @@ from .priorities import check_broker, may_climb, version_of
 from .questions import Questions
 from .settings import Settings
 from .telling import Teller
-from .windows import windows
+from .windows import each_queue, in_turn
 
 _AWAY = (BrokerUnavailable, BrokerRefusedLogin, ExchangeNotFound, TopologyMismatch)
 
@@ -77,16 +78,9 @@ class Publisher:
 
     async def publish_many(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
         """Publish all, with the confirms of many awaited together: one answer for each, in order. Those
-        that come behind many for which nobody was there are not tried."""
-        faults: list[WarrenerError | None] = []
-        for window in windows(outgoing):
-            some = await self._seen(window)
-            faults += some
-            hopeless = [self._for_the_rest(fault) if fault else None for fault in some]
-            if None not in hopeless:
-                faults += hopeless[-1:] * (len(outgoing) - len(faults))
-                break
-        return faults
+        that come behind many for which nobody was there are not tried, and no queue waits for another."""
+        turns = partial(in_turn, publish=self._seen, for_the_rest=self._for_the_rest)
+        return await each_queue(outgoing, turns)
 
     async def _seen(self, outgoing: Sequence[Outgoing]) -> list[WarrenerError | None]:
         if not self.watchers:
@@ -145,15 +139,21 @@ class Publisher:
         faults: list[WarrenerError | None],
     ) -> None:
         """Exchange and routing key of each, by its place, or what is wrong with it."""
+        missing: WarrenerError | None = None
         for place, one in enumerate(outgoing):
             try:
                 check(one, self._settings)
                 exchange, key = self._route(one)
                 if one.delay > 0 and one.queue not in self._known:
+                    # All go to this queue: one answer is enough.
+                    if missing is not None:
+                        raise missing
                     await self._require(one.queue)
                 if not self._settings.declare and exchange not in self._exchanges:
                     await self._require_exchange(exchange)
                 routes[place] = exchange, key
+            except QueueNotFound as error:
+                faults[place] = missing = error
             except WarrenerError as error:
                 faults[place] = error
 
@@ -171,6 +171,9 @@ class Publisher:
     ) -> WarrenerError:
         if isinstance(error, PublishError):
             return QueueNotFound(queue=queue)
+        if isinstance(error, ValueError | TypeError):
+            reason = f"it cannot be written as a message: {error}"
+            return PublishRefused(job_id=job_id, queue=queue, reason=reason)
         if isinstance(error, aiormq.DeliveryError):
             if channel is not None:
                 self._link.retire(channel)
@@ -195,7 +198,8 @@ class Publisher:
             return self._names.dead, outgoing.queue
         delay = outgoing.delay
         if outgoing.message.due is not None:
-            # The worker that gets it knows when it is due, and waits out the rest of the tick.
+            # The worker that gets it knows when it is due, and waits out the rest of the tick. One that is
+            # put back, and was due before, comes as much earlier, which is no worse.
             delay -= topology.TICK
         return topology.route(self._names, outgoing.queue, delay)
 

@@ -124,12 +124,15 @@ class Queues:
             log.info("workers notice on their next beat what was set for %s: %s", queue, error)
         return await self.state(queue)
 
-    async def purge(self, queue: str, allowed: Allowance = at_full_speed) -> PurgeReport:
+    async def purge(
+        self, queue: str, allowed: Allowance = at_full_speed, report: PurgeReport | None = None
+    ) -> PurgeReport:
         """Remove what waits in a queue now, as far as that is `allowed`. Each job is consumed and its
-        record becomes REVOKED, which the broker's own purge would not do; workers may go on meanwhile.
+        record becomes REVOKED, which the broker's own purge would not do; workers may go on meanwhile. A
+        `report` that is given says how far it came, whatever ends it.
         Raises QueueNotFound, QueueBusy, BrokerUnavailable, StoreUnavailable."""
         topology.check_queue_name(queue, self._client.settings.namespace)
-        report = PurgeReport(queue)
+        report = report or PurgeReport(queue)
         publisher, settings = self._client.publisher, self._client.settings
         async with one_pass(publisher, settings, queue, alone=False) as one:
             async for group in one.groups(allowed):

@@ -1,10 +1,16 @@
-"""How much is published at a time."""
+"""How much is published at a time, and what waits for what."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+from .errors import WarrenerError
 from .outgoing import Outgoing
+
+Answers = list[WarrenerError | None]
+"""For each message in order: None, or what was wrong."""
+Publish = Callable[[Sequence[Outgoing]], Awaitable[Answers]]
 
 IN_FLIGHT = 1000
 """How many messages of one call wait for their confirms at a time: enough for the broker's full speed,
@@ -26,3 +32,40 @@ def windows(outgoing: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
             window, size = [], 0
     if window:
         yield window
+
+
+async def in_turn(
+    outgoing: Sequence[Outgoing],
+    *,
+    publish: Publish,
+    for_the_rest: Callable[[WarrenerError], WarrenerError | None],
+) -> Answers:
+    """Publish one window after the other. Once a whole one fails with errors that say something
+    `for_the_rest`, the rest is not tried."""
+    faults: Answers = []
+    for window in windows(outgoing):
+        some = await publish(window)
+        faults += some
+        hopeless = [for_the_rest(fault) if fault else None for fault in some]
+        if None not in hopeless:
+            faults += hopeless[-1:] * (len(outgoing) - len(faults))
+            break
+    return faults
+
+
+async def each_queue(outgoing: Sequence[Outgoing], publish: Publish) -> Answers:
+    """Publish those to each queue side by side: one answer for each message, in order."""
+    queues: dict[tuple[str, bool], list[int]] = {}
+    for place, one in enumerate(outgoing):
+        queues.setdefault((one.queue, one.dead), []).append(place)
+    if len(queues) < 2:
+        return await publish(outgoing)
+    parts = [publish([outgoing[place] for place in places]) for places in queues.values()]
+    faults: Answers = [None] * len(outgoing)
+    answers = await asyncio.gather(*parts, return_exceptions=True)
+    for places, answer in zip(queues.values(), answers, strict=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        for place, fault in zip(places, answer, strict=True):
+            faults[place] = fault
+    return faults

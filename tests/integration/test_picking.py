@@ -62,6 +62,27 @@ async def test_what_is_picked_goes_and_all_others_stay_in_their_order(
     assert await _ids_in(yard, QUEUE) == [*gone, *left[:2]]
 
 
+async def test_a_limit_does_not_make_many_groups_of_what_lies_before(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a channel of its own, of which a connection has no more than 2047."""
+    channels = []
+    close = Picking.close
+
+    async def noted(it: Picking) -> None:
+        channels.append(len(it._held))
+        await close(it)
+
+    monkeypatch.setattr(picking, "GROUP", 60)
+    monkeypatch.setattr(Picking, "close", noted)
+    await _full_dead_queue(yard)
+    ended = await _replayed(yard, Selection(ids=frozenset({LETTERS[200]})), limit=1)
+    assert (ended.state, ended.done) == ("done", 1)
+    assert channels
+    assert max(channels) < 12
+    assert await _ids_in(yard, DEAD) == [one for one in LETTERS if one != LETTERS[200]]
+
+
 async def test_letters_that_were_held_often_are_written_anew(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

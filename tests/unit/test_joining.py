@@ -168,6 +168,23 @@ async def test_those_of_one_call_are_done_together_each_with_its_own_fault() -> 
     assert room.message_id_delivery_tag == {}
 
 
+async def test_one_that_cannot_be_written_fails_alone() -> None:
+    room = Room()
+    room.write_queue.get_nowait()
+    publishes = JoinedPublishes(cast(Channel, room))
+    confirms = publishes.publish([*one("a"), *one("x" * 256), *one("c")])
+    await turns()
+    assert isinstance(confirms.faults[1], TypeError), "as pamqp says it"
+    assert list(room.message_id_delivery_tag) == ["a", "c"]
+    for confirm in room.confirmations.values():
+        confirm.set_result(None)
+    await confirms.done
+    assert [confirms.faults[0], confirms.faults[2]] == [None, None]
+    alone = publishes.publish(one("\ud800"))
+    assert alone.done.done()
+    assert isinstance(alone.faults[0], UnicodeEncodeError)
+
+
 async def test_what_is_given_up_before_it_is_written_is_not_published() -> None:
     room = Room()
     _, (gone, stays) = waiting_for(room)

@@ -230,7 +230,7 @@ async def test_the_masks_are_those_that_workers_published(store: Store) -> None:
     await Catalogue(settings, store).publish(entries)
     masks = Masks(settings, store)
     assert await masks.arguments("t", ["ann"], {"token": WORD}) == (["ann"], {"token": MASK})
-    assert await masks.arguments("u", [], {"token": WORD}) == ([], {"token": WORD})
+    assert await masks.arguments("u", [1, "a"], {"token": WORD}) == ([1, "a"], {"token": WORD})
 
 
 UNKNOWN = [

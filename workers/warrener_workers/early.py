@@ -16,13 +16,18 @@ class Early:
         self._due = due
         self._held: dict[Delivery, asyncio.TimerHandle] = {}
         self._over = False
+        self._returning: set[asyncio.Task[None]] = set()
 
     def hold(self, delivery: Delivery, seconds: float) -> None:
         """Hand it on in so many seconds."""
-        # After give_back(), what came on its heels goes back with its connection.
-        if not self._over:
-            timer = asyncio.get_running_loop().call_later(seconds, self._hand_on, delivery)
-            self._held[delivery] = timer
+        loop = asyncio.get_running_loop()
+        if self._over:
+            # It came on the heels of the last.
+            returning = loop.create_task(delivery.requeue())
+            self._returning.add(returning)
+            returning.add_done_callback(self._returning.discard)
+        else:
+            self._held[delivery] = loop.call_later(seconds, self._hand_on, delivery)
 
     def _hand_on(self, delivery: Delivery) -> None:
         del self._held[delivery]

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 
-from warrener import Warrener
+from warrener import Warrener, WarrenerError
 from warrener.limits import QueueRules
-from warrener.queues import Queues, QueueState
+from warrener.queues import PurgeReport, Queues, QueueState
 from warrener.taking import WINDOW
 
 from ..answering import route_class
@@ -84,7 +84,13 @@ def _add_purge(router: APIRouter, app: Warrener) -> None:
             whole = client.clock() < end
             return WINDOW if whole else 0
 
-        report = await Queues(client).purge(queue, in_time)
+        report = PurgeReport(queue)
+        try:
+            await Queues(client).purge(queue, in_time, report)
+        except WarrenerError:
+            if report.revoked or report.dropped:
+                await note(app, request, "purge", **asdict(report))
+            raise
         await note(app, request, "purge", **asdict(report))
         return PurgeView(**asdict(report), whole=whole)
 

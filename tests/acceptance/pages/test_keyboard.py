@@ -3,8 +3,12 @@ by Enter. In this order: the last ones end the worker, and close the API."""
 
 from __future__ import annotations
 
+import time
+
 import httpx
 from playwright.sync_api import Page, expect
+
+from tests.support import PATIENCE
 
 from ..place import Place
 from ..shop import IDLE, SLOW
@@ -80,8 +84,9 @@ def test_a_worker_is_shut_down(page: Page, api: str) -> None:
 def test_one_signs_in_and_out(page: Page, api: str, place: Place) -> None:
     done = place.run("keys", "create", "mx", "--role", "operate")
     assert done.returncode == 0, done.stderr
+    deadline = time.monotonic() + PATIENCE
     while httpx.get(f"{api}/queues").status_code != 401:
-        pass
+        assert time.monotonic() < deadline, "the API has not noticed that there are keys"
     page.goto(api)
     expect(page.get_by_label("API key")).to_be_focused()
     page.keyboard.type(done.stdout.strip()[:-1])
