@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from warrener import StoreUnavailable, Warrener
+from warrener import Warrener
 from warrener.operating import OperationRunner
 
 from .clients import client_of
 from .dashboard import pages
+from .documents import add_documents
 from .problems import problem_of, problems_with, response_of
-from .published import published, with_published
 from .routes import (
     batches,
     dead_letters,
@@ -67,30 +66,11 @@ def router(app: Warrener, *, protected: bool = True) -> APIRouter:
 
 def create_app(app: Warrener, *, protected: bool = True) -> FastAPI:
     """A FastAPI app that serves one Warrener app and nothing else; see router()."""
-    document = None if protected else "/openapi.json"
-    fastapi_app = FastAPI(title="Warrener", version="0.1.0", openapi_url=document)
-    if protected:
-        _add_documents(fastapi_app, app)
+    fastapi_app = FastAPI(title="Warrener", version="0.1.0", openapi_url=None)
+    add_documents(fastapi_app, app, protected=protected)
     fastapi_app.include_router(router(app, protected=protected))
     fastapi_app.add_exception_handler(HTTPException, _no_such_call)
     return fastapi_app
-
-
-def _add_documents(fastapi_app: FastAPI, app: Warrener) -> None:
-    """FastAPI's own documents, of which the one that names all tasks is behind the gate."""
-
-    guards = [Depends(Gate(app).admit)]
-
-    @fastapi_app.get("/openapi.json", include_in_schema=False, dependencies=guards)
-    async def openapi() -> dict[str, Any]:
-        document = fastapi_app.openapi()
-        with suppress(StoreUnavailable):
-            return with_published(document, app, await published(app))
-        return document
-
-    @fastapi_app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return get_swagger_ui_html(openapi_url="openapi.json", title="Warrener")
 
 
 async def _no_such_call(request: Request, error: Exception) -> Response:

@@ -71,3 +71,14 @@ def test_a_page_that_does_not_exist_helps(page: Page, api: str) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Input should be 'runs', 'times' or 'depths'")
     page.get_by_role("link", name="Back to the overview").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def test_the_calls_are_shown_with_nothing_from_elsewhere(page: Page, api: str) -> None:
+    asked: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.goto(f"{api}/docs")
+    expect(page.get_by_text("/jobs/{job_id}", exact=True).first).to_be_visible()
+    assert [url for url in asked if not url.startswith((api, "data:"))] == []
+    assert faults == []
