@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from tests.support import Running, running_worker
 from warrener import (
+    InvalidArguments,
     JobHandle,
     State,
     WorkflowFailed,
@@ -20,6 +22,9 @@ from warrener import (
     chord,
     group,
 )
+from warrener.asking import ask
+from warrener.operating import OperationRunner
+from warrener.operations import Wanted
 from warrener.queues import Queues
 from warrener.replaying import Replayer
 from warrener.selecting import ALL
@@ -92,6 +97,26 @@ async def test_parts_wait_retry_fail_and_are_replayed(yard: Yard, how: str) -> N
         assert await handle.result(SECONDS) == "a+b+c+d"
     assert yard.events("body") == ["start body"]
     assert yard.events("told") == ["start told"]
+
+
+async def test_a_part_that_is_replayed_with_other_arguments_runs_with_them(yard: Yard) -> None:
+    """The plan has what it was called with, and its message what it is called with now: all of it."""
+    async with worker(yard):
+        flow = chord([tasks.run.s("a"), tasks.fails.s("b", 99)], flow_tasks.gathers.s())
+        handle = await flow.send()
+        assert "ValueError: b" in await fails(handle)
+        await yard.letters(1)
+        wanted = Wanted("replay", QUEUE, "mx", ALL, edit={"times": 0})
+        with pytest.raises(InvalidArguments, match="'name' is a required property"):
+            await ask(yard.client, wanted)
+        await ask(yard.client, replace(wanted, edit={"name": "better", "times": 0}))
+
+        async def goes_on() -> bool:
+            return (await handle.status()).state != "FAILURE"
+
+        async with OperationRunner(lambda: yard.client).working():
+            await until_true(goes_on, "the workflow goes on")
+            assert await handle.result(SECONDS) == "a+better"
 
 
 async def test_of_signed_parts_a_forged_one_never_runs(yard: Yard) -> None:

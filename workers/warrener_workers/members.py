@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from warrener import transitions
+from warrener.editing import HEADER
 from warrener.records import JobError
 from warrener.transitions import Reply
 from warrener.workflows import Carrier, Part, Resolver, part_of, with_input
@@ -92,7 +93,9 @@ class Members:
     def _follow(self, run: Run, part: Part, reply: Reply, value: bytes) -> None:
         match reply[0]:
             case b"run":
-                run.body = with_input(reply[1], value) if reply[2] else reply[1]
+                # Of one that was replayed with other arguments, its message has them all.
+                if HEADER not in run.message.extra:
+                    run.body = with_input(reply[1], value) if reply[2] else reply[1]
                 if self._context.active.get(run.message.job_id) is run:
                     self._dispatch(run)
             case b"done":
