@@ -71,7 +71,8 @@ def _add_one(router: APIRouter, app: Warrener) -> None:
         request: Request,
         response: Response,
         terminate: Annotated[
-            bool, Query(description="Kill the process of a run that does not end when asked.")
+            bool,
+            Query(description="Kill the process of a run; at once if nothing else runs in it."),
         ] = False,
         reason: Annotated[str, Query(min_length=1, max_length=200)] = "revoked",
     ) -> JobView:

@@ -56,7 +56,10 @@ def revoke(
     app: OptionalApp = "",
     terminate: Annotated[
         bool,
-        typer.Option("--terminate", help="Kill the process of one that runs and does not end."),
+        typer.Option(
+            "--terminate",
+            help="Kill the process of one that runs; at once if nothing else runs in it.",
+        ),
     ] = False,
     unknown: Annotated[
         bool,
